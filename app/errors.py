@@ -1,0 +1,141 @@
+"""Everything that can go wrong, as one tree that knows neither HTTP nor WebSocket.
+
+Engines and the runtime raise these; each door has one table from class to its own code.
+A message names the thing, its value and the rule that it breaks.
+
+    ChorusError
+    ├── InvalidInput             the caller sent a value that breaks a rule
+    │   ├── TextTooLong
+    │   ├── InvalidAudio         not audio, damaged, or beyond the bounds of decoding
+    │   └── ForbiddenAddress     an outgoing URL that may not be called
+    ├── NotFound
+    │   └── VoiceNotFound
+    ├── Denied                   who asks may not
+    │   ├── InvalidCredential    present and wrong, or expired
+    │   └── MissingCredential
+    ├── Unavailable              not now, or not on this machine
+    │   ├── BackendUnavailable
+    │   ├── Draining             the server is shutting down and takes no new work
+    │   ├── Overloaded           full; may be tried again later
+    │   │   ├── QueueFull
+    │   │   ├── RateLimited
+    │   │   └── TooManyConnections
+    │   └── DeadlineExceeded
+    ├── WorkerFailed             a worker refused or broke on this one job
+    │   └── WorkerLost           the worker's process ended in the middle of the job
+    └── SessionClosed            the peer is gone or was sent away
+"""
+
+from collections.abc import Sequence
+
+
+class ChorusError(Exception):
+    """The root: whatever the product itself raises."""
+
+
+class InvalidInput(ChorusError):
+    """A value that the caller sent breaks a rule.
+
+    `field` names the value in the caller's own words, so that a door can point at it.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class TextTooLong(InvalidInput):
+    """More text, or more speech from a text, than one request may make."""
+
+    def __init__(self, message: str, *, length: int, limit: int, field: str = "text") -> None:
+        super().__init__(message, field=field)
+        self.length = length
+        self.limit = limit
+
+
+class InvalidAudio(InvalidInput):
+    """Bytes that are not audio, are damaged, or decode to more than the bound."""
+
+
+class ForbiddenAddress(InvalidInput):
+    """An outgoing URL whose scheme, port or address may not be called."""
+
+
+class NotFound(ChorusError):
+    """A named thing that does not exist."""
+
+
+class VoiceNotFound(NotFound):
+    """A voice that the chosen backend does not have."""
+
+    def __init__(self, voice: str, *, backend: str | None = None) -> None:
+        where = f" in backend '{backend}'" if backend else ""
+        super().__init__(f"voice '{voice}' is not available{where}")
+        self.voice = voice
+        self.backend = backend
+
+
+class Denied(ChorusError):
+    """Who asks may not do this."""
+
+
+class InvalidCredential(Denied):
+    """A credential that is present and wrong, or has expired."""
+
+
+class MissingCredential(Denied):
+    """No credential where one is needed."""
+
+
+class Unavailable(ChorusError):
+    """Not now, or not on this machine."""
+
+
+class BackendUnavailable(Unavailable):
+    """A named speech backend is absent or cannot speak; `available` lists those that can."""
+
+    def __init__(self, backend: str, *, reason: str, available: Sequence[str] = ()) -> None:
+        super().__init__(f"backend '{backend}' is currently unavailable: {reason}")
+        self.backend = backend
+        self.reason = reason
+        self.available = tuple(available)
+
+
+class Draining(Unavailable):
+    """The server is shutting down and takes no new work."""
+
+
+class Overloaded(Unavailable):
+    """Full; the same request may succeed after `retry_after` seconds (None: unknown)."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class QueueFull(Overloaded):
+    """A waiting line holds as many jobs as it may."""
+
+
+class RateLimited(Overloaded):
+    """More requests than the caller's rate allows."""
+
+
+class TooManyConnections(Overloaded):
+    """More connections than an address, or the server, may have at once."""
+
+
+class DeadlineExceeded(Unavailable):
+    """The work was not done within its time."""
+
+
+class WorkerFailed(ChorusError):
+    """A worker refused or broke on this one job; the next one may succeed."""
+
+
+class WorkerLost(WorkerFailed):
+    """The worker's process ended in the middle of the job; another has taken its place."""
+
+
+class SessionClosed(ChorusError):
+    """The peer of a session is gone or was sent away, so nothing more can be sent to it."""
