@@ -1,0 +1,244 @@
+"""The waiting line: who speaks next, how long the others wait, and nobody starves.
+
+Rules of this file:
+
+1. At most `concurrency` turns are taken at once.
+2. A higher class (a lower `Priority`) goes first. Inside a class clients take turns, one job each; a client's own jobs
+   keep their order. So one client that floods delays another by at most one job a turn.
+3. The line holds at most `depth` waiting jobs. When it is full, a newcomer displaces the newest job of the client that
+   has most waiting in the lowest class, if that class is lower than its own, or equal and that client has at least two
+   jobs more than the newcomer; otherwise the newcomer is refused. The refused and the displaced get `QueueFull`.
+4. A client that is held keeps its place and gets no turn until it is let go: it does not take what was made for it.
+
+A job stays in its own task (`async with line.turn(client): …`), so there are no workers to supervise: cancelling the
+task leaves the line. Everything here runs on one event loop and never blocks.
+"""
+
+import heapq
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterator
+from enum import IntEnum
+from types import TracebackType
+
+import anyio
+
+from app.errors import QueueFull
+
+AVERAGE_WEIGHT = 0.2  # of the newest job in the moving average: about the last ten jobs count
+
+
+class Priority(IntEnum):
+    """Classes of the line, first to last."""
+
+    SYSTEM = 0
+    PAID = 1
+    MODERATOR = 3
+    NORMAL = 5
+
+
+class Turn:
+    """One job's place in a line: an async context manager that is entered when its turn comes.
+
+    Cancelling the wait leaves the line. The turn ends with the block, whatever ended it.
+
+    Raises:
+        QueueFull: on entry, when the line is full, or while waiting, when a fairer claim displaced this one.
+    """
+
+    __slots__ = ("_displaced", "_granted", "_line", "_started", "client", "priority")
+
+    def __init__(self, line: "WaitingLine", client: Hashable, priority: Priority) -> None:
+        self._line = line
+        self.client = client
+        self.priority = priority
+        self._granted: anyio.Event | None = None
+        self._displaced = False
+        self._started: float | None = None
+
+    async def __aenter__(self) -> "Turn":
+        if self._line._start_at_once(self):
+            return self
+        self._granted = anyio.Event()
+        self._line._join(self)
+        entered = False
+        try:
+            await self._granted.wait()
+            if self._displaced:
+                raise self._line._full("displaced by a client with fewer jobs or a higher class")
+            entered = True
+        finally:
+            if not entered:
+                self._line._leave(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._line._finish(self, counts=kind is None)
+
+
+class WaitingLine:
+    """A bounded, fair line in front of something that does `concurrency` jobs at once."""
+
+    def __init__(self, *, concurrency: int, depth: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Make an empty line.
+
+        Args:
+            concurrency: turns taken at once, at least 1.
+            depth: jobs that may wait, 0 for no limit.
+            clock: seconds, monotonic.
+        """
+        self.concurrency = concurrency
+        self.depth = depth
+        self._clock = clock
+        self._classes: dict[Priority, OrderedDict[Hashable, deque[Turn]]] = {
+            priority: OrderedDict() for priority in Priority
+        }
+        self._running: set[Turn] = set()
+        self._held: set[Hashable] = set()
+        self._waiting = 0
+        self._average: float | None = None
+
+    def turn(self, client: Hashable, *, priority: Priority = Priority.NORMAL) -> Turn:
+        """Return the place of a new job; entering it waits for the turn."""
+        return Turn(self, client, priority)
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait."""
+        return self._waiting
+
+    @property
+    def running(self) -> int:
+        """Turns that are taken."""
+        return len(self._running)
+
+    @property
+    def average_seconds(self) -> float | None:
+        """Moving average of the time of one completed turn; None before the first."""
+        return self._average
+
+    def position(self, client: Hashable) -> int | None:
+        """Return how many turns from now the client's first waiting job starts (1 = next), None if none waits.
+
+        Exact if nobody comes, leaves or is held meanwhile.
+        """
+        ahead = 0
+        for clients in self._classes.values():
+            if client in clients:
+                return ahead + 1 + list(clients).index(client)
+            ahead += sum(map(len, clients.values()))
+        return None
+
+    def estimated_wait(self, client: Hashable) -> float | None:
+        """Return the seconds until the client's first waiting job, or a new job of it, gets its turn.
+
+        None while nothing is known: jobs are in the way and none has been completed yet.
+        """
+        position = self.position(client) or self._waiting + 1
+        if position == 1 and self.running < self.concurrency:
+            return 0.0
+        if self._average is None:
+            return None
+        now = self._clock()
+        free_at = [self._remaining(turn, now) for turn in self._running]
+        free_at += [0.0] * (self.concurrency - len(free_at))
+        heapq.heapify(free_at)
+        for _ in range(position - 1):
+            heapq.heapreplace(free_at, free_at[0] + self._average)
+        return free_at[0]
+
+    def hold(self, client: Hashable) -> None:
+        """Give the client no turn until `let_go`; its places are kept."""
+        self._held.add(client)
+
+    def let_go(self, client: Hashable) -> None:
+        """Let a held client have turns again; unknown clients are ignored."""
+        self._held.discard(client)
+        self._grant()
+
+    def _remaining(self, turn: Turn, now: float) -> float:
+        started = now if turn._started is None else turn._started
+        return max(0.0, (self._average or 0.0) - (now - started))
+
+    def _start_at_once(self, turn: Turn) -> bool:
+        free = self.running < self.concurrency and turn.client not in self._held
+        if free and self._next() is None:
+            self._start(turn)
+            return True
+        return False
+
+    def _join(self, turn: Turn) -> None:
+        if self.depth and self._waiting >= self.depth:
+            self._displace_for(turn)
+        self._classes[turn.priority].setdefault(turn.client, deque()).append(turn)
+        self._waiting += 1
+
+    def _displace_for(self, newcomer: Turn) -> None:
+        for priority in reversed(Priority):
+            clients = self._classes[priority]
+            if not clients:
+                continue
+            longest = max(clients.values(), key=len)
+            own = len(clients.get(newcomer.client, ()))
+            fairer = priority == newcomer.priority and len(longest) >= own + 2
+            if priority > newcomer.priority or fairer:
+                victim = longest[-1]
+                self._remove(victim)
+                victim._displaced = True
+                if victim._granted is not None:
+                    victim._granted.set()
+                return
+            break
+        raise self._full(f"{self._waiting} jobs wait, {self.depth} may")
+
+    def _full(self, why: str) -> QueueFull:
+        wait = None if self._average is None else self._average / self.concurrency
+        return QueueFull(f"the queue is full: {why}", retry_after=wait)
+
+    def _leave(self, turn: Turn) -> None:
+        if turn in self._running:
+            self._finish(turn, counts=False)
+        elif not turn._displaced:
+            self._remove(turn)
+
+    def _remove(self, turn: Turn) -> None:
+        clients = self._classes[turn.priority]
+        clients[turn.client].remove(turn)
+        if not clients[turn.client]:
+            del clients[turn.client]
+        self._waiting -= 1
+
+    def _start(self, turn: Turn) -> None:
+        turn._started = self._clock()
+        self._running.add(turn)
+
+    def _finish(self, turn: Turn, *, counts: bool) -> None:
+        self._running.discard(turn)
+        if counts and turn._started is not None:
+            seconds = self._clock() - turn._started
+            if self._average is None:
+                self._average = seconds
+            else:
+                self._average += AVERAGE_WEIGHT * (seconds - self._average)
+        self._grant()
+
+    def _grant(self) -> None:
+        while self.running < self.concurrency and (turn := self._next()) is not None:
+            self._remove(turn)
+            clients = self._classes[turn.priority]
+            if turn.client in clients:
+                clients.move_to_end(turn.client)
+            self._start(turn)
+            if turn._granted is not None:
+                turn._granted.set()
+
+    def _next(self) -> Turn | None:
+        return next(self._in_order_of_clients(), None)
+
+    def _in_order_of_clients(self) -> Iterator[Turn]:
+        for clients in self._classes.values():
+            for client, turns in clients.items():
+                if client not in self._held:
+                    yield turns[0]

@@ -1,0 +1,309 @@
+"""One WebSocket conversation: a reader that always receives, a writer, and the jobs between them.
+
+Rules of this file:
+
+1. The reader hands each message to a plain function, which cannot wait: so `cancel`, pings and the end of the
+   connection are seen whatever else goes on.
+2. Everything that is sent goes through the bounded outbox and the one writer.
+3. A job belongs to the session: when the session ends, its jobs are cancelled before `run` returns.
+4. The end is always an explicit close code, sent within `CLOSE_SECONDS` or replaced by cutting the connection.
+5. While the outbox is full the session says so (`on_congestion`), so that nothing more is made for a peer that does not
+   take what it has.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+from starlette.websockets import WebSocketDisconnect
+
+from app.errors import Draining, InvalidInput, Overloaded, SessionClosed
+from app.runtime.outbox import Message, Outbox, Overflow
+from app.runtime.pulse import Due, Pulse
+
+logger = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0  # for what is still in the outbox and the close frame, before the connection is cut
+
+NORMAL = 1000
+GOING_AWAY = 1001
+ABNORMAL = 1006
+POLICY = 1008
+SERVICE_RESTART = 1012
+
+
+class Socket(Protocol):
+    """The part of Starlette's `WebSocket` that a session uses, after `accept`."""
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """Return the next ASGI message."""
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Send an ASGI message, waiting while the transport is above its high-water mark."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of one session; 0 turns a timer or a limit off."""
+
+    idle_timeout: float = 300.0
+    heartbeat_interval: float = 30.0
+    max_jobs: int = 256
+    outbox_messages: int = 64
+    outbox_size: int = 2 * 1024 * 1024
+    """Characters of text and bytes of binary messages, beyond which jobs wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a session ended."""
+
+    code: int
+    reason: str
+
+
+class Session:
+    """A conversation over one accepted socket."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        limits: SessionLimits,
+        *,
+        heartbeat: Callable[[], str] | None = None,
+        on_failure: Callable[[str, Exception], None] | None = None,
+        on_cancelled: Callable[[str], None] | None = None,
+        on_congestion: Callable[[bool], None] | None = None,
+        abort: Callable[[], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Prepare the session; `run` starts it.
+
+        Args:
+            socket: accepted, not yet read.
+            limits: its bounds.
+            heartbeat: makes the heartbeat message; None sends none.
+            on_failure: told the key and the error of a job that failed; may `post`.
+            on_cancelled: told the key of a job that `cancel` ended; may `post`.
+            on_congestion: told when the outbox becomes full and when it has room again.
+            abort: cuts the connection without a close frame.
+            clock: seconds, monotonic.
+        """
+        self._socket = socket
+        self._limits = limits
+        self._heartbeat = heartbeat
+        self._on_failure = on_failure
+        self._on_cancelled = on_cancelled
+        self._on_congestion = on_congestion
+        self._abort = abort
+        self._clock = clock
+        self._outbox = Outbox(max_messages=limits.outbox_messages, max_size=limits.outbox_size)
+        self._pulse = Pulse(
+            clock(),
+            idle_timeout=limits.idle_timeout,
+            heartbeat_interval=limits.heartbeat_interval if heartbeat else 0.0,
+        )
+        self._jobs: dict[str, anyio.CancelScope] = {}
+        self._group: TaskGroup | None = None
+        self._writing = anyio.CancelScope()
+        self._ending: Ending | None = None
+        self._congested = False
+        self._drains = False
+
+    @property
+    def jobs(self) -> int:
+        """Jobs that have not ended."""
+        return len(self._jobs)
+
+    async def run(self, on_message: Callable[[Message], None]) -> Ending:
+        """Converse until either side closes; returns how it ended.
+
+        `on_message` is called for each message in order and must not block; it may `post`, `start`, `cancel`, `close`.
+        Cancellation ends the session, its jobs first.
+        """
+        try:
+            async with anyio.create_task_group() as self._group:
+                self._group.start_soon(self._write)
+                await self._read(on_message)
+                self._group.cancel_scope.cancel()
+        finally:
+            self._ending = self._ending or Ending(GOING_AWAY, "cancelled")
+            self._note_congestion(False)
+        return self._ending
+
+    def start(self, key: str, job: Callable[[], Awaitable[None]]) -> None:
+        """Start a job under a key that is unique among the session's jobs.
+
+        Raises:
+            InvalidInput: the key is in use.
+            Overloaded: the session has as many jobs as it may.
+            Draining: the server takes no new work.
+            SessionClosed: the session is ending.
+        """
+        if self._ending is not None or self._group is None:
+            raise SessionClosed("the session is not running")
+        if self._drains:
+            raise Draining("the server is restarting and takes no new work")
+        if key in self._jobs:
+            raise InvalidInput(f"id '{key}' is already in use by a request that has not ended", field="id")
+        if self._limits.max_jobs and len(self._jobs) >= self._limits.max_jobs:
+            raise Overloaded(f"{len(self._jobs)} requests of this connection wait, {self._limits.max_jobs} may")
+        self._jobs[key] = anyio.CancelScope()
+        self._group.start_soon(self._work, key, job)
+
+    def cancel(self, key: str) -> bool:
+        """Cancel a job; returns whether there was one. It ends soon after, and `on_cancelled` is told."""
+        scope = self._jobs.get(key)
+        if scope is None or scope.cancel_called:
+            return False
+        scope.cancel()
+        return True
+
+    async def room(self) -> None:
+        """Wait until the peer has taken enough of what was sent. Cancelling is safe.
+
+        Raises:
+            SessionClosed: the session is ending.
+        """
+        await self._outbox.room()
+        self._check_open()
+
+    async def send(self, message: Message) -> None:
+        """Send a message of a job, waiting while the peer is slow. Cancelling is safe.
+
+        Raises:
+            SessionClosed: the session is ending.
+        """
+        self._check_open()
+        await self._outbox.put(message)
+        self._note_congestion(self._outbox.is_full)
+
+    def post(self, message: Message) -> None:
+        """Send a short message without waiting; nothing happens if the session is ending.
+
+        A peer that does not read its replies is sent away (1008).
+        """
+        if self._ending is not None:
+            return
+        try:
+            self._outbox.post(message)
+        except Overflow:
+            logger.info("closing: the peer does not read its replies")
+            self.cut("replies are not read")
+        else:
+            self._note_congestion(self._outbox.is_full)
+
+    def close(self, code: int = NORMAL, reason: str = "") -> None:
+        """End the session: what is in the outbox still goes out, then the close frame. Later calls do nothing."""
+        if self._ending is None:
+            self._ending = Ending(code, reason)
+            for scope in self._jobs.values():
+                scope.cancel()
+            self._writing.deadline = anyio.current_time() + CLOSE_SECONDS
+            self._outbox.wake()
+
+    def cut(self, reason: str) -> None:
+        """End the session at once, without what is in the outbox."""
+        self._ending = Ending(POLICY, reason)
+        if self._abort is not None:
+            self._abort()
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+
+    def drain(self) -> None:
+        """Take no new jobs, and close (1012) when none is left."""
+        self._drains = True
+        if not self._jobs:
+            self.close(SERVICE_RESTART, "server is restarting")
+
+    async def _read(self, on_message: Callable[[Message], None]) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                self._ending = Ending(message.get("code") or ABNORMAL, message.get("reason") or "")
+                return
+            self._pulse.received(self._clock())
+            if self._ending is None:
+                text = message.get("text")
+                on_message(message["bytes"] if text is None else text)
+            # Several messages may have come in one segment: let the writer and the jobs go between them.
+            await anyio.lowlevel.checkpoint()
+
+    async def _work(self, key: str, job: Callable[[], Awaitable[None]]) -> None:
+        scope = self._jobs[key]
+        try:
+            with scope:
+                await job()
+            if scope.cancelled_caught and self._ending is None and self._on_cancelled is not None:
+                self._on_cancelled(key)
+        except SessionClosed:
+            pass
+        except Exception as error:
+            # One of the two borders: whatever a job raises becomes the peer's error reply, never the server's end.
+            if self._on_failure is None:
+                logger.exception("a job failed", extra={"job": key})
+            else:
+                self._on_failure(key, error)
+        finally:
+            del self._jobs[key]
+            self._pulse.job_ended(self._clock())
+            if self._drains and not self._jobs:
+                self.close(SERVICE_RESTART, "server is restarting")
+            self._outbox.wake()
+
+    async def _write(self) -> None:
+        assert self._group is not None
+        try:
+            with self._writing:
+                while self._ending is None:
+                    message = self._outbox.take()
+                    if message is not None:
+                        await self._transmit(message)
+                    elif not self._beat():
+                        await self._outbox.wait(self._seconds_until_due())
+                await self._finish(self._ending)
+        except (OSError, RuntimeError, WebSocketDisconnect) as error:
+            # What uvicorn and Starlette raise when the peer is gone in the middle of a message.
+            self._ending = self._ending or Ending(ABNORMAL, str(error))
+        if self._writing.cancelled_caught and self._abort is not None:
+            self._abort()
+        self._group.cancel_scope.cancel()
+
+    async def _transmit(self, message: Message) -> None:
+        kind = "text" if isinstance(message, str) else "bytes"
+        await self._socket.send({"type": "websocket.send", kind: message})
+        self._pulse.sent(self._clock())
+        self._note_congestion(self._outbox.is_full)
+
+    async def _finish(self, ending: Ending) -> None:
+        while (message := self._outbox.take()) is not None:
+            await self._transmit(message)
+        await self._socket.send({"type": "websocket.close", "code": ending.code, "reason": ending.reason})
+
+    def _beat(self) -> bool:
+        match self._pulse.due(self._clock(), busy=bool(self._jobs)):
+            case Due.IDLE:
+                self.close(NORMAL, "idle timeout")
+            case Due.HEARTBEAT if self._heartbeat is not None:
+                self.post(self._heartbeat())
+            case _:
+                return False
+        return True
+
+    def _seconds_until_due(self) -> float | None:
+        next_at = self._pulse.next_at(busy=bool(self._jobs))
+        return None if next_at == float("inf") else max(0.0, next_at - self._clock())
+
+    def _note_congestion(self, congested: bool) -> None:
+        if congested != self._congested:
+            self._congested = congested
+            if self._on_congestion is not None:
+                self._on_congestion(congested)
+
+    def _check_open(self) -> None:
+        if self._ending is not None:
+            raise SessionClosed("the session is ending")
