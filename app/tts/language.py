@@ -26,7 +26,7 @@ _SCRIPTS = re.compile(
     r"|(?P<ka>[\u10a0-\u10ff]+)|(?P<hy>[\u0531-\u058f]+)|(?P<my>[\u1000-\u109f]+)|(?P<km>[\u1780-\u17ff]+)"
 )
 _WORDY = re.compile(r"[^\W\d_]{5}|[^\W\d_][^\w]+[^\W\d_]{2}")
-_NOT_LATIN = frozenset("ar be bg bn el fa he hi hy ja ka km ko mk my ru sr ta te th uk ur zh".split())
+_NOT_LATIN = re.compile("ar|be|bg|bn|el|fa|he|hi|hy|ja|ka|km|ko|mk|my|ru|sr|ta|te|th|uk|ur|zh")
 _BY_CHARACTER = frozenset({"kana", "han", "th", "km", "my"})
 
 # Kana that chat uses as parts of faces, ¯\_(ツ)_/¯ and (ﾉ´▽`)ﾉ: a run of these alone is no Japanese.
@@ -136,7 +136,7 @@ def _language(text: str, script: str, default: str) -> str:
 
 
 def _latin(text: str, default: str) -> str:
-    if primary(default) in _NOT_LATIN and _WORDY.search(text):
+    if _NOT_LATIN.fullmatch(primary(default)) and _WORDY.search(text):
         return "en-US"
     return default
 
