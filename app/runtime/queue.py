@@ -19,6 +19,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterator
 from enum import IntEnum
+from itertools import takewhile
 from types import TracebackType
 
 import anyio
@@ -122,21 +123,17 @@ class WaitingLine:
     def position(self, client: Hashable) -> int | None:
         """Return how many turns from now the client's first waiting job starts (1 = next), None if none waits.
 
-        Exact if nobody comes, leaves or is held meanwhile.
+        Exact if nobody comes, leaves, is held or let go meanwhile; for a held client, as if it were let go now.
         """
-        ahead = 0
-        for clients in self._classes.values():
-            if client in clients:
-                return ahead + 1 + list(clients).index(client)
-            ahead += sum(map(len, clients.values()))
-        return None
+        waits_in = next((priority for priority, clients in self._classes.items() if client in clients), None)
+        return None if waits_in is None else self._place(client, waits_in)
 
-    def estimated_wait(self, client: Hashable) -> float | None:
-        """Return the seconds until the client's first waiting job, or a new job of it, gets its turn.
+    def estimated_wait(self, client: Hashable, *, priority: Priority = Priority.NORMAL) -> float | None:
+        """Return the seconds until the client's first waiting job, or else a new job of `priority`, gets its turn.
 
         None while nothing is known: jobs are in the way and none has been completed yet.
         """
-        position = self.position(client) or self._waiting + 1
+        position = self.position(client) or self._place(client, priority)
         if position == 1 and self.running < self.concurrency:
             return 0.0
         if self._average is None:
@@ -157,6 +154,13 @@ class WaitingLine:
         """Let a held client have turns again; unknown clients are ignored."""
         self._held.discard(client)
         self._grant()
+
+    def _place(self, client: Hashable, priority: Priority) -> int:
+        """Return how many turns from now the first job of the client in this class starts, if it waits or came now."""
+        higher = (clients for each, clients in self._classes.items() if each < priority)
+        ahead = sum(len(turns) for clients in higher for other, turns in clients.items() if other not in self._held)
+        before = takewhile(lambda other: other != client, self._classes[priority])
+        return ahead + sum(other not in self._held for other in before) + 1
 
     def _remaining(self, turn: Turn, now: float) -> float:
         started = now if turn._started is None else turn._started
