@@ -1,4 +1,4 @@
-"""The nouns of speech: a voice, an utterance to be spoken, and the speech that came of it."""
+"""The nouns of speech: a voice, what a client asks for, an utterance to be spoken, and the speech that came of it."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -34,6 +34,19 @@ class Voice:
     """BCP 47: `zh-CN`, `en-US`, `ja`."""
     gender: Gender
     backend: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """What a client asks for, before anything has been chosen; None leaves the choice to the engine."""
+
+    text: str
+    voice: str | None = None
+    backend: str | None = None
+    quality: Quality = Quality.MEDIUM
+    format: Format = Format.WAV
+    sample_rate: int | None = None
+    """Hz, within `MIN_SAMPLE_RATE`…`MAX_SAMPLE_RATE`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +100,5 @@ class BackendReport:
     """Fraction 0…1; None where it uses no GPU."""
 
 
+MIN_SAMPLE_RATE = 8_000
+MAX_SAMPLE_RATE = 48_000

@@ -1,0 +1,179 @@
+"""The REST side of live speech: `/tts`, `/tts/stream`, `/voices`, `/backends`, `/stats`."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pybase64 import b64encode_as_string
+from pydantic import BaseModel, Field
+from starlette.responses import JSONResponse, Response
+
+from app.api.danmu import messages
+from app.api.danmu.failure import failure
+from app.api.danmu.stream_response import SpeechStream
+from app.audio.codec import Format
+from app.errors import BackendUnavailable, ChorusError, InvalidInput
+from app.runtime.limits import client_key
+from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BackendReport, Quality, SpeechRequest
+from app.tts.synthesizer import Synthesizer
+
+MAX_TEXT_CHARACTERS = 1000
+MAX_STREAM_CHARACTERS = 10_000
+STREAM_FORMATS = (*messages.FORMATS, Format.WEBM, Format.PCM)
+
+SampleRate = Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)]
+
+
+class TtsBody(BaseModel):
+    """The body of `POST /tts`."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+    voice: str | None = None
+    backend: str | None = None
+    quality: Quality | None = None
+    format: Format | None = None
+    sample_rate: SampleRate | None = None
+
+
+class AudioMetadata(BaseModel):
+    """What is true of the audio."""
+
+    backend: str
+    voice: str
+    duration: float
+    """Seconds."""
+    sample_rate: int
+    """Hz."""
+    format: str
+    size_bytes: int
+    """Of the decoded audio."""
+
+
+class TtsReply(BaseModel):
+    """The answer of `POST /tts`."""
+
+    audio_data: str
+    """Base64 of a complete file."""
+    metadata: AudioMetadata
+    cached: bool
+
+
+class ListedVoice(BaseModel):
+    """One voice of `GET /voices`."""
+
+    id: str
+    name: str
+    language: str
+    gender: str
+    backend: str
+
+
+class ListedBackend(BaseModel):
+    """One backend of `GET /backends`."""
+
+    name: str
+    enabled: bool
+    available: bool
+    reason: str | None
+    load: float
+    """Fraction 0…1 of its places that are taken."""
+    queue_size: int
+    average_processing_time: float | None
+    """Seconds; null before the first job."""
+
+
+def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> APIRouter:
+    """Open the REST routes onto the speech engine; `stats` gives what `/stats` says of the server."""
+    routes = APIRouter(tags=["speech"])
+
+    @routes.post("/tts", response_model=TtsReply)
+    async def speak(body: TtsBody, request: Request) -> Response:
+        try:
+            asked = _request(
+                body.text, body.voice, body.backend, body.quality, body.format, body.sample_rate, messages.FORMATS
+            )
+            speech = await synthesizer.speak(asked, client=_client(request))
+        except ChorusError as error:
+            return failure(error)
+        audio = b64encode_as_string(speech.audio)
+        return JSONResponse({"audio_data": audio, "metadata": messages.metadata(speech), "cached": speech.cached})
+
+    @routes.get("/tts/stream", response_class=Response)
+    async def stream(
+        request: Request,
+        text: Annotated[str, Query(min_length=1, max_length=MAX_STREAM_CHARACTERS)],
+        voice: str | None = None,
+        backend: str | None = None,
+        quality: Quality | None = None,
+        format: Format | None = None,
+        sample_rate: SampleRate | None = None,
+    ) -> Response:
+        try:
+            asked = _request(text, voice, backend, quality, format, sample_rate, STREAM_FORMATS)
+            synthesizer.plan(asked)
+        except ChorusError as error:
+            return failure(error)
+        return SpeechStream(synthesizer, asked, client=_client(request))
+
+    @routes.get("/voices", response_model=list[ListedVoice])
+    async def voices(backend: str | None = None, language: str | None = None) -> Any:
+        try:
+            listed = synthesizer.voices(backend=backend or None, language_tag=language or None)
+        except BackendUnavailable as error:
+            known = [report.name for report in synthesizer.reports()]
+            if backend not in known:
+                return JSONResponse({"detail": f"Backend '{backend}' not found"}, status_code=404)
+            return failure(error)
+        return JSONResponse([messages.describe_voice(voice) for voice in listed])
+
+    @routes.get("/backends", response_model=list[ListedBackend])
+    async def backends() -> Any:
+        return [_describe(report) for report in synthesizer.reports()]
+
+    @routes.get("/stats")
+    async def statistics() -> dict[str, Any]:
+        return stats() | {
+            "cache_hit_rate": _hit_percent(synthesizer),
+            "cache_bytes": synthesizer.cache.size_bytes,
+            "backend_status": [_describe(report) for report in synthesizer.reports()],
+            "gpu_usage": None,
+        }
+
+    return routes
+
+
+def _request(
+    text: str,
+    voice: str | None,
+    backend: str | None,
+    quality: Quality | None,
+    format: Format | None,
+    sample_rate: int | None,
+    formats: tuple[Format, ...],
+) -> SpeechRequest:
+    if format is not None and format not in formats:
+        raise InvalidInput(f"format '{format}' must be one of {', '.join(formats)}", field="format")
+    return SpeechRequest(
+        text, voice or None, backend or None, quality or Quality.MEDIUM, format or Format.WAV, sample_rate
+    )
+
+
+def _client(request: Request) -> str:
+    return client_key(request.client.host) if request.client else ""
+
+
+def _describe(report: BackendReport) -> dict[str, Any]:
+    return {
+        "name": report.name,
+        "enabled": True,
+        "available": report.available,
+        "reason": report.reason,
+        "load": report.running / report.concurrency,
+        "queue_size": report.waiting,
+        "average_processing_time": report.average_seconds,
+    }
+
+
+def _hit_percent(synthesizer: Synthesizer) -> float:
+    looked = synthesizer.cache.hits + synthesizer.cache.misses
+    return 100.0 * synthesizer.cache.hits / looked if looked else 0.0

@@ -1,0 +1,23 @@
+"""`/ws`: the WebSocket of live speech."""
+
+from fastapi import APIRouter, WebSocket
+
+from app.api.admission import admitted
+from app.api.danmu.conversation import Conversation, DanmuLimits
+from app.runtime.connections import Gate
+from app.tts.synthesizer import Synthesizer
+
+
+def router(synthesizer: Synthesizer, gate: Gate, limits: DanmuLimits) -> APIRouter:
+    """Open `/ws` onto the speech engine."""
+    routes = APIRouter()
+
+    @routes.websocket("/ws")
+    async def converse(socket: WebSocket) -> None:
+        async with admitted(socket, gate) as connection:
+            if connection is not None:
+                conversation = Conversation(synthesizer, socket, limits)
+                connection.session = conversation.session
+                await conversation.run()
+
+    return routes

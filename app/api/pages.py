@@ -1,0 +1,29 @@
+"""The pages of `app/web`, the browser SDK of `app/sdk/js`, and what `/` answers."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from app.api.health import MESSAGE
+
+APP = Path(__file__).parents[1]
+
+
+def pages(*, version: str) -> APIRouter:
+    """Open the routes."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/")
+    async def index(request: Request) -> Response:
+        """Show the page to browsers, and tell programs that the server runs."""
+        if "text/html" in request.headers.get("accept", ""):
+            return FileResponse(APP / "web" / "index.html", headers={"Vary": "Accept"})
+        body = {"status": "ok", "message": MESSAGE, "name": "Chorus", "version": version, "docs": "/docs"}
+        return JSONResponse(body, headers={"Vary": "Accept"})
+
+    routes.routes.append(Mount("/web", StaticFiles(directory=APP / "web")))
+    routes.routes.append(Mount("/sdk", StaticFiles(directory=APP / "sdk" / "js")))
+    return routes

@@ -1,0 +1,80 @@
+"""The application: doors mounted over engines, and the order in which a request passes what stands before them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
+
+from app import __version__
+from app.api.danmu.conversation import DanmuLimits
+from app.api.danmu.messages import MAX_MESSAGE_BYTES
+from app.api.danmu.rest import rest as danmu_rest
+from app.api.danmu.router import router as danmu_router
+from app.api.health import health
+from app.api.pages import pages
+from app.runtime.access import AccessMiddleware
+from app.runtime.connections import AdmissionLimits
+from app.runtime.credentials import CredentialMiddleware, RequireIdentity
+from app.runtime.server import SocketLimits
+from app.runtime.session import SessionLimits
+from app.services import Services
+from app.settings import Settings
+
+OPEN_PATHS = ("/health", "/ready")
+MAX_BODY_BYTES = 1024 * 1024
+MESSAGE_DEADLINE_SECONDS = 60.0  # 1 MiB in a minute is 17 KB/s
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the server; its engines start and stop with the application's lifespan."""
+    services = Services(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with services:
+            yield
+
+    app = FastAPI(title="Chorus", version=__version__, lifespan=lifespan)
+    app.state.services = services
+    app.include_router(
+        health(
+            version=__version__,
+            database=services.database.check,
+            checks={"server": services.is_accepting, "speech": services.can_speak},
+            metrics=services.metrics.render,
+        )
+    )
+    app.include_router(pages(version=__version__))
+    _open_danmu(app, services, settings)
+    # The last one added stands outermost.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(
+        RequireIdentity, authority=services.authority, required=settings.auth_required, open_paths=OPEN_PATHS
+    )
+    app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(AccessMiddleware)
+    app.add_middleware(CredentialMiddleware)
+    return app
+
+
+def socket_limits(path: str) -> SocketLimits:
+    """Return what one message may be on a WebSocket path."""
+    return SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=MESSAGE_DEADLINE_SECONDS)
+
+
+def _open_danmu(app: FastAPI, services: Services, settings: Settings) -> None:
+    gate = services.connections.gate(
+        "/ws",
+        AdmissionLimits(total=settings.websocket_max_connections, per_client=settings.danmu_max_connections_per_ip),
+    )
+    limits = DanmuLimits(
+        messages_per_minute=settings.danmu_max_messages_per_minute,
+        session=SessionLimits(
+            idle_timeout=settings.danmu_idle_timeout_seconds,
+            heartbeat_interval=settings.danmu_heartbeat_seconds,
+        ),
+    )
+    app.include_router(danmu_router(services.synthesizer, gate, limits))
+    app.include_router(danmu_rest(services.synthesizer, stats=services.stats))

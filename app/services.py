@@ -1,0 +1,124 @@
+"""The composition root: builds everything that lives as long as the server, and opens and closes it in order."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any
+
+import anyio
+
+from app.errors import ChorusError, InvalidInput
+from app.runtime.auth import Authority, Identity, StaticKeys
+from app.runtime.connections import Connections
+from app.runtime.database import Database
+from app.runtime.metrics import Metrics
+from app.runtime.secret import load_secret
+from app.runtime.workers import Workers
+from app.settings import Settings
+from app.tts.backend import Backend
+from app.tts.backends.espeak import Espeak
+from app.tts.backends.tone import Tone
+from app.tts.cache import SpeechCache
+from app.tts.synthesizer import Synthesizer
+from app.tts.tape import CODEC_POOL
+
+MAX_VOICE_PROCESSES = 4
+
+BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
+    "espeak": lambda settings: Espeak(
+        workers=settings.tts_workers or min(os.cpu_count() or 1, MAX_VOICE_PROCESSES),
+        max_seconds=settings.tts_max_speech_seconds,
+    ),
+    "tone": lambda settings: Tone(),
+}
+"""Every speech backend that TTS_BACKENDS may name; `tone` beeps, for tests."""
+
+
+class Services:
+    """What the doors open onto. An async context manager."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Build everything; nothing runs before it is entered.
+
+        Raises:
+            InvalidInput: a setting names something that does not exist.
+        """
+        self.settings = settings
+        self._clock = clock
+        self._started_at = clock()
+        self._requests = 0
+        cores = os.cpu_count() or 1
+        self.workers = Workers({CODEC_POOL: cores, "database_read": 4, "database_write": 1})
+        self.metrics = Metrics()
+        self.connections = Connections(clock=clock)
+        self.database = Database(database_url(settings), self.workers)
+        self.authority = Authority(
+            _secret(settings),
+            key_stores=[StaticKeys({key: Identity(f"key {n}") for n, key in enumerate(settings.api_keys, 1)})],
+        )
+        self.synthesizer = Synthesizer(
+            [_backend(name, settings) for name in settings.tts_backends],
+            workers=self.workers,
+            cache=SpeechCache(max_bytes=settings.tts_cache_bytes, max_age=settings.tts_cache_seconds),
+            queue_depth=settings.tts_queue_depth,
+            default_backend=settings.tts_default_backend,
+            words_per_minute=settings.tts_words_per_minute,
+            on_job=self._note_job,
+        )
+        self._open = AsyncExitStack()
+
+    async def __aenter__(self) -> "Services":
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.database)
+            await stack.enter_async_context(self.synthesizer)
+            group = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(group.cancel_scope.cancel)
+            group.start_soon(self.metrics.watch_event_loop)
+            self._open = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    def stats(self) -> dict[str, Any]:
+        """Return what `/stats` says of the server as a whole; `uptime` in seconds."""
+        return {
+            "uptime": round(self._clock() - self._started_at, 3),
+            "started_at": datetime.now(UTC).isoformat(),
+            "total_requests": self._requests,
+            "active_connections": len(self.connections),
+        }
+
+    async def is_accepting(self) -> str | None:
+        """Tell why no new work is taken, None if it is."""
+        return "the server is shutting down" if self.connections.is_draining else None
+
+    async def can_speak(self) -> str | None:
+        """Tell why nothing can be spoken, None if something can."""
+        if self.synthesizer.available:
+            return None
+        return "; ".join(f"{report.name}: {report.reason}" for report in self.synthesizer.reports())
+
+    def _note_job(self, backend: str, seconds: float, error: ChorusError | None) -> None:
+        self._requests += 1
+        self.metrics.job(backend, seconds, error)
+
+
+def database_url(settings: Settings) -> str:
+    """Return the URL of the one durable store."""
+    return settings.database_url or f"sqlite:///{settings.data_dir / 'chorus.db'}"
+
+
+def _secret(settings: Settings) -> bytes:
+    return settings.auth_secret.encode() if settings.auth_secret else load_secret(settings.data_dir / "auth.secret")
+
+
+def _backend(name: str, settings: Settings) -> Backend:
+    if name not in BACKENDS:
+        raise InvalidInput(f"TTS_BACKENDS names '{name}', must be of {', '.join(BACKENDS)}", field="TTS_BACKENDS")
+    return BACKENDS[name](settings)

@@ -1,0 +1,90 @@
+"""Every setting, flat, from environment variables and `.env`. Only the composition root reads it.
+
+Sizes are in bytes, times in seconds unless the name says otherwise; 0 means no limit. `.env.example` lists them all.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveInt, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""Comma-separated in the environment."""
+
+Seconds = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=0)]
+Bytes = Annotated[int, Field(ge=0)]
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. Field names in capitals are the variables."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on; 0.0.0.0 opens the server to the network."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    """TCP port; 0 takes a free one."""
+    forwarded_allow_ips: Names = ()
+    """Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    cors_origins: Names = ("*",)
+    """Origins of web pages that may use the REST routes."""
+    shutdown_seconds: Seconds = 30.0
+    """How long running jobs may take to finish after SIGTERM."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least level that is logged."""
+    log_format: Literal["text", "json"] = "text"
+    """Lines for people or for machines."""
+
+    data_dir: Path = Path("data")
+    """Where the server keeps what it must not lose."""
+    audio_files_dir: Path = Path("audio_files")
+    """Files that may be played."""
+    models_dir: Path = Path("models")
+    """Weights; see models/README.md."""
+    database_url: str = ""
+    """SQLAlchemy URL; empty for a SQLite file in DATA_DIR."""
+
+    auth_required: bool = False
+    """True closes everything but /health and /ready to callers without a credential."""
+    auth_secret: str = ""
+    """Key of bearer tokens and signed URLs, at least 32 characters; empty keeps a generated one in DATA_DIR."""
+    api_keys: Names = ()
+    """API keys, at least 16 characters each."""
+
+    tts_backends: Names = ("espeak",)
+    """Speech backends to start, in order of preference."""
+    tts_default_backend: str = "auto"
+    """The backend that speaks when none is named; auto takes the first that is available."""
+    tts_workers: Count = 0
+    """Processes of the embedded voice; 0 takes one a core, at most four."""
+    tts_words_per_minute: Annotated[int, Field(ge=80, le=450)] = 260
+    """How fast voices speak, as espeak-ng counts words."""
+    tts_queue_depth: Count = 256
+    """Requests that may wait for one backend."""
+    tts_cache_bytes: Bytes = 64 * 1024 * 1024
+    """Memory for finished speech; 0 turns the cache off."""
+    tts_cache_seconds: Seconds = 3600.0
+    """How long finished speech is kept; 0 for as long as there is room."""
+    tts_max_speech_seconds: PositiveInt = 600
+    """Longest speech of one utterance."""
+
+    danmu_max_connections_per_ip: Count = 10
+    """Connections to /ws from one address (IPv6: one /64)."""
+    danmu_max_messages_per_minute: Count = 60
+    """Requests of one connection to /ws; heartbeat_ack is free."""
+    danmu_heartbeat_seconds: Seconds = 30.0
+    """Silence on /ws after which the server sends a heartbeat; 0 sends none."""
+    danmu_idle_timeout_seconds: Seconds = 300.0
+    """Time without a message of the client after which /ws is closed; 0 never closes it."""
+
+    websocket_max_connections: Count = 2000
+    """WebSocket connections to one route, all addresses together."""
+
+    @field_validator("forwarded_allow_ips", "cors_origins", "api_keys", "tts_backends", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value

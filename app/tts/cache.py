@@ -1,0 +1,73 @@
+"""Speech that was made before: the least recently used goes first, bounded in bytes and in age."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from app.tts.speech import Speech
+
+ENTRY_OVERHEAD_BYTES = 1024  # key, text and bookkeeping of one entry, so that many tiny ones are bounded too
+
+
+class SpeechCache:
+    """A memory cache of finished speech. The keys hold everything that changes the sound."""
+
+    def __init__(self, *, max_bytes: int, max_age: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+        """Make an empty cache.
+
+        Args:
+            max_bytes: of all entries together; 0 turns the cache off.
+            max_age: seconds after which an entry is forgotten, 0 for never.
+            clock: seconds, monotonic.
+        """
+        self.max_bytes = max_bytes
+        self._max_age = max_age
+        self._clock = clock
+        self._entries: OrderedDict[Hashable, tuple[Speech, float]] = OrderedDict()
+        self._bytes = 0
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
+    @property
+    def size_bytes(self) -> int:
+        """What all entries take, overhead included."""
+        return self._bytes
+
+    def get(self, key: Hashable) -> Speech | None:
+        """Return the speech under a key, None if there is none that is young enough."""
+        entry = self._entries.get(key)
+        if entry is not None and self._max_age and self._clock() - entry[1] > self._max_age:
+            self._forget(key)
+            entry = None
+        if entry is None:
+            self.misses += 1
+            return None
+        self.hits += 1
+        self._entries.move_to_end(key)
+        return entry[0]
+
+    def put(self, key: Hashable, speech: Speech) -> None:
+        """Keep finished speech; one that would not fit at all is not kept."""
+        size = _size(speech)
+        if size > self.max_bytes:
+            return
+        if key in self._entries:
+            self._forget(key)
+        self._entries[key] = (speech, self._clock())
+        self._bytes += size
+        while self._bytes > self.max_bytes:
+            self._forget(next(iter(self._entries)))
+
+    def _forget(self, key: Hashable) -> None:
+        speech, _ = self._entries.pop(key)
+        self._bytes -= _size(speech)
+
+
+def _size(speech: Speech) -> int:
+    return len(speech.audio) + ENTRY_OVERHEAD_BYTES

@@ -1,0 +1,279 @@
+"""The speech engine: chooses backend and voice, waits in line, speaks, encodes, remembers.
+
+Equal requests are made once at a time: whoever gets its turn first makes the speech, the others wait for it. They join
+only a job that already runs, so nobody inherits another client's place in the line. If the maker is cancelled, the next
+one takes a turn of its own.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from types import TracebackType
+
+import anyio
+
+from app.errors import ChorusError, InvalidInput
+from app.runtime.queue import Priority, WaitingLine
+from app.runtime.workers import Workers
+from app.tts import pieces, text
+from app.tts.backend import Backend
+from app.tts.cache import SpeechCache
+from app.tts.output import Output
+from app.tts.roster import AUTO, Roster
+from app.tts.speech import BackendReport, Speech, SpeechRequest, Utterance, Voice
+from app.tts.tape import CODEC_POOL, Tape
+
+STREAM_PIECE_CHARACTERS = 100  # one turn of a stream: long enough for prosody, short enough to be fair
+FIRST_PIECE_CHARACTERS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done for one request; equal plans sound equal, so a plan is the key of the cache."""
+
+    utterance: Utterance
+    output: Output
+
+
+class _Flight:
+    """Speech that is being made, and those who wait for it."""
+
+    __slots__ = ("_landed", "_outcome")
+
+    def __init__(self) -> None:
+        self._landed = anyio.Event()
+        self._outcome: Speech | ChorusError | None = None
+
+    def land(self, outcome: Speech | ChorusError | None) -> None:
+        self._outcome = outcome
+        self._landed.set()
+
+    async def wait(self) -> Speech | None:
+        """Return the speech, or None if its maker left; raises what the maker met."""
+        await self._landed.wait()
+        if isinstance(self._outcome, ChorusError):
+            raise self._outcome
+        return self._outcome
+
+
+class Synthesizer:
+    """Speech out of text, over any number of backends. An async context manager; lives on one event loop."""
+
+    def __init__(
+        self,
+        backends: Sequence[Backend],
+        *,
+        workers: Workers,
+        cache: SpeechCache,
+        queue_depth: int,
+        default_backend: str = AUTO,
+        words_per_minute: int = 260,
+        on_job: Callable[[str, float, ChorusError | None], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Make an engine; entering it starts the backends.
+
+        Args:
+            backends: in order of preference.
+            workers: has a pool named `codec`.
+            cache: of finished speech.
+            queue_depth: jobs that may wait for one backend, 0 for no limit.
+            default_backend: the one that speaks when none is named; `auto` takes the first that is available.
+            words_per_minute: how fast, as espeak-ng counts.
+            on_job: told backend, seconds and error (None: none) of every job that ran to its end.
+            clock: seconds, monotonic.
+        """
+        self._roster = Roster(backends, default=default_backend)
+        self._lines = {
+            backend.name: WaitingLine(concurrency=backend.concurrency, depth=queue_depth, clock=clock)
+            for backend in backends
+        }
+        self._workers = workers
+        self._cache = cache
+        self._words_per_minute = words_per_minute
+        self._on_job = on_job
+        self._clock = clock
+        self._flights: dict[Hashable, _Flight] = {}
+        self._running = AsyncExitStack()
+
+    async def __aenter__(self) -> "Synthesizer":
+        for backend in self._roster:
+            await self._running.enter_async_context(backend.running())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._running.aclose()
+
+    @property
+    def available(self) -> list[str]:
+        """Names of the backends that can speak now, in order of preference."""
+        return self._roster.available
+
+    @property
+    def cache(self) -> SpeechCache:
+        """The cache, for its figures."""
+        return self._cache
+
+    def reports(self) -> list[BackendReport]:
+        """Tell how every backend is doing."""
+        return [self.report(backend.name) for backend in self._roster]
+
+    def report(self, name: str | None = None) -> BackendReport:
+        """Tell how one backend is doing; without a name, the one that would speak.
+
+        Raises:
+            BackendUnavailable: there is no such backend.
+        """
+        backend = self._roster.named(name) if name else self._roster.preferred()
+        health, line = backend.health(), self._lines[backend.name]
+        return BackendReport(
+            name=backend.name,
+            available=health.available,
+            reason=health.reason,
+            waiting=line.waiting,
+            running=line.running,
+            concurrency=line.concurrency,
+            average_seconds=line.average_seconds,
+            gpu_memory_usage=health.gpu_memory_usage,
+        )
+
+    def position(self, client: Hashable) -> int | None:
+        """Return the place of the client's first waiting job in its line (1 = next), None if none waits."""
+        return min((place for line in self._lines.values() if (place := line.position(client))), default=None)
+
+    def estimated_wait(self, client: Hashable) -> float | None:
+        """Return the seconds until the client's first waiting job, or a new one, starts; None if unknown."""
+        waiting = [line for line in self._lines.values() if line.position(client)]
+        lines = waiting or [self._lines[self._roster.preferred().name]]
+        estimates = [line.estimated_wait(client) for line in lines]
+        return min((estimate for estimate in estimates if estimate is not None), default=None)
+
+    def voices(self, *, backend: str | None = None, language_tag: str | None = None) -> list[Voice]:
+        """List voices, of one backend or all, of one language (`zh` and `zh-CN` both find `zh-CN`) or all.
+
+        Raises:
+            BackendUnavailable: the named backend cannot speak now.
+        """
+        return self._roster.voices(backend=backend, language_tag=language_tag)
+
+    def hold(self, client: Hashable) -> None:
+        """Give a client no turn until `let_go`: it does not take what was made for it."""
+        for line in self._lines.values():
+            line.hold(client)
+
+    def let_go(self, client: Hashable) -> None:
+        """Let a held client have turns again."""
+        for line in self._lines.values():
+            line.let_go(client)
+
+    def plan(self, request: SpeechRequest) -> Plan:
+        """Choose backend, voice and form, and clean the text.
+
+        Raises:
+            BackendUnavailable: the named backend, or every one, cannot speak now.
+            VoiceNotFound: the voice does not exist there.
+            InvalidInput: the sample rate is out of range, or nothing speakable is in the text.
+        """
+        voice = self._roster.choose_voice(request)
+        output = Output.of(request)
+        clean = text.clean(request.text, language=voice.language)
+        if not text.is_speakable(clean):
+            raise InvalidInput("text has nothing in it that can be spoken", field="text")
+        return Plan(Utterance(clean, voice, self._words_per_minute), output)
+
+    async def speak(self, request: SpeechRequest, *, client: Hashable, priority: Priority = Priority.NORMAL) -> Speech:
+        """Return finished speech, made now or before.
+
+        Waits in the backend's line; cancelling leaves it, or stops the backend. Raises what `plan` raises, and
+
+        Raises:
+            QueueFull: the line is full.
+            TextTooLong: the speech would be longer than the backend makes at once.
+            WorkerFailed: the backend broke on this text.
+        """
+        plan = self.plan(request)
+        while True:
+            if speech := self._cache.get(plan):
+                return replace(speech, cached=True)
+            flight = self._flights.get(plan)
+            speech = await (flight.wait() if flight else self._make(plan, client, priority))
+            if speech is not None:
+                return speech
+
+    async def pause(self, request: SpeechRequest, *, seconds: float) -> Speech:
+        """Return silence in the form that a request asks for: what a piece without words sounds like."""
+        voice, output = self._roster.choose_voice(request), Output.of(request)
+        rate = self._roster.named(voice.backend).sample_rate
+        return await self._render(bytes(2 * round(seconds * rate)), output, voice)
+
+    async def stream(
+        self,
+        request: SpeechRequest,
+        *,
+        client: Hashable,
+        emit: Callable[[bytes], None],
+        room: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Speak and hand over encoded audio while it is made, as one file (a wav has a header of unknown length).
+
+        The text goes piece by piece; before each one `room` is awaited, so that a slow reader holds nobody's turn.
+        `emit` must not block. Raises and is cancelled as `speak` is; what was emitted before an error stands.
+        """
+        plan = self.plan(request)
+        spoken = plan.utterance
+        backend, line = self._roster.named(spoken.voice.backend), self._lines[spoken.voice.backend]
+        tape = Tape(plan.output, backend.sample_rate, self._workers)
+        for piece in pieces.split(
+            spoken.text,
+            size=STREAM_PIECE_CHARACTERS,
+            language=spoken.voice.language,
+            first_size=FIRST_PIECE_CHARACTERS,
+        ):
+            if not text.is_speakable(piece):
+                continue
+            await room()
+            async with line.turn(client):
+                async for pcm in backend.synthesize(replace(spoken, text=piece), whole=False):
+                    emit(await tape.write(pcm))
+        emit(await tape.finish())
+
+    async def _make(self, plan: Plan, client: Hashable, priority: Priority) -> Speech | None:
+        """Make the speech, or return None if somebody else was first while this one waited in line."""
+        backend = self._roster.named(plan.utterance.voice.backend)
+        flight: _Flight | None = None
+        outcome: Speech | ChorusError | None = None
+        try:
+            async with self._lines[backend.name].turn(client, priority=priority):
+                if plan in self._flights or plan in self._cache:
+                    return None
+                self._flights[plan] = flight = _Flight()
+                started = self._clock()
+                pcm = b"".join([chunk async for chunk in backend.synthesize(plan.utterance, whole=True)])
+                self._tell(backend.name, self._clock() - started, None)
+            outcome = await self._render(pcm, plan.output, plan.utterance.voice)
+            self._cache.put(plan, outcome)
+            return outcome
+        except ChorusError as error:
+            outcome = error
+            if flight is not None:
+                self._tell(backend.name, 0.0, error)
+            raise
+        finally:
+            if flight is not None:
+                del self._flights[plan]
+                flight.land(outcome)
+
+    async def _render(self, pcm: bytes, output: Output, voice: Voice) -> Speech:
+        rate = self._roster.named(voice.backend).sample_rate
+        if output.is_immediate(rate):
+            encoded = output.render(pcm, native_rate=rate)
+        else:
+            encoded = await self._workers.run(CODEC_POOL, lambda: output.render(pcm, native_rate=rate))
+        return Speech(encoded.data, output.format, encoded.sample_rate, len(pcm) / 2 / rate, voice)
+
+    def _tell(self, backend: str, seconds: float, error: ChorusError | None) -> None:
+        if self._on_job is not None:
+            self._on_job(backend, seconds, error)

@@ -1,0 +1,35 @@
+"""The encoding of speech that goes out while it is made."""
+
+from collections.abc import Callable
+
+from app.audio.codec import Encoder, Format
+from app.audio.resample import Resampler
+from app.runtime.workers import Workers
+from app.tts.output import Output
+
+CODEC_POOL = "codec"
+"""Name of the thread pool in which heavy codecs run."""
+
+
+class Tape:
+    """One streamed file: PCM chunks in, bytes of the file out."""
+
+    def __init__(self, output: Output, native_rate: int, workers: Workers) -> None:
+        """Begin a file of the given form, from PCM at `native_rate` Hz."""
+        self._workers = workers
+        self._resampler = Resampler(from_rate=native_rate, to_rate=output.sample_rate, quality=output.resampler)
+        self._encoder = Encoder(sample_rate=output.sample_rate, format=output.format, bitrate=output.bitrate)
+        self._is_light = output.format in (Format.WAV, Format.PCM)
+
+    async def write(self, pcm: bytes) -> bytes:
+        """Add int16 little-endian mono PCM; returns the bytes of the file that are ready, perhaps none."""
+        return await self._run(lambda: self._encoder.write(self._resampler.push(pcm)))
+
+    async def finish(self) -> bytes:
+        """Return the last bytes of the file."""
+        return await self._run(
+            lambda: self._encoder.write(self._resampler.push(b"", last=True)) + self._encoder.finish()
+        )
+
+    async def _run(self, encode: Callable[[], bytes]) -> bytes:
+        return encode() if self._is_light else await self._workers.run(CODEC_POOL, encode)
