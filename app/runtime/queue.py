@@ -17,7 +17,7 @@ task leaves the line. Everything here runs on one event loop and never blocks.
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable
 from enum import IntEnum
 from itertools import takewhile
 from types import TracebackType
@@ -49,13 +49,16 @@ class Turn:
 
     __slots__ = ("_displaced", "_granted", "_line", "_started", "client", "priority")
 
+    _granted: anyio.Event
+    """Set when the wait is over; exists once the turn has to wait."""
+    _started: float
+    """Seconds of the line's clock; exists once the turn is taken."""
+
     def __init__(self, line: "WaitingLine", client: Hashable, priority: Priority) -> None:
         self._line = line
         self.client = client
         self.priority = priority
-        self._granted: anyio.Event | None = None
         self._displaced = False
-        self._started: float | None = None
 
     async def __aenter__(self) -> "Turn":
         if self._line._start_at_once(self):
@@ -133,15 +136,14 @@ class WaitingLine:
 
         None while nothing is known: jobs are in the way and none has been completed yet.
         """
-        position = self.position(client) or self._place(client, priority)
-        if position == 1 and self.running < self.concurrency:
+        if self.running < self.concurrency:
             return 0.0
         if self._average is None:
             return None
         now = self._clock()
-        free_at = [self._remaining(turn, now) for turn in self._running]
-        free_at += [0.0] * (self.concurrency - len(free_at))
+        free_at = [max(0.0, self._average - (now - turn._started)) for turn in self._running]
         heapq.heapify(free_at)
+        position = self.position(client) or self._place(client, priority)
         for _ in range(position - 1):
             heapq.heapreplace(free_at, free_at[0] + self._average)
         return free_at[0]
@@ -162,16 +164,12 @@ class WaitingLine:
         before = takewhile(lambda other: other != client, self._classes[priority])
         return ahead + sum(other not in self._held for other in before) + 1
 
-    def _remaining(self, turn: Turn, now: float) -> float:
-        started = now if turn._started is None else turn._started
-        return max(0.0, (self._average or 0.0) - (now - started))
-
     def _start_at_once(self, turn: Turn) -> bool:
+        # Who waits while a turn is free is held, so nobody is overtaken.
         free = self.running < self.concurrency and turn.client not in self._held
-        if free and self._next() is None:
+        if free:
             self._start(turn)
-            return True
-        return False
+        return free
 
     def _join(self, turn: Turn) -> None:
         if self.depth and self._waiting >= self.depth:
@@ -180,22 +178,17 @@ class WaitingLine:
         self._waiting += 1
 
     def _displace_for(self, newcomer: Turn) -> None:
-        for priority in reversed(Priority):
-            clients = self._classes[priority]
-            if not clients:
-                continue
-            longest = max(clients.values(), key=len)
-            own = len(clients.get(newcomer.client, ()))
-            fairer = priority == newcomer.priority and len(longest) >= own + 2
-            if priority > newcomer.priority or fairer:
-                victim = longest[-1]
-                self._remove(victim)
-                victim._displaced = True
-                if victim._granted is not None:
-                    victim._granted.set()
-                return
-            break
-        raise self._full(f"{self._waiting} jobs wait, {self.depth} may")
+        lowest = max(priority for priority, clients in self._classes.items() if clients)
+        clients = self._classes[lowest]
+        longest = max(clients.values(), key=len)
+        own = len(clients.get(newcomer.client, ()))
+        fairer = lowest == newcomer.priority and len(longest) >= own + 2
+        if not fairer and lowest <= newcomer.priority:
+            raise self._full(f"{self._waiting} jobs wait, {self.depth} may")
+        victim = longest[-1]
+        self._remove(victim)
+        victim._displaced = True
+        victim._granted.set()
 
     def _full(self, why: str) -> QueueFull:
         wait = None if self._average is None else self._average / self.concurrency
@@ -220,12 +213,10 @@ class WaitingLine:
 
     def _finish(self, turn: Turn, *, counts: bool) -> None:
         self._running.discard(turn)
-        if counts and turn._started is not None:
+        if counts:
             seconds = self._clock() - turn._started
-            if self._average is None:
-                self._average = seconds
-            else:
-                self._average += AVERAGE_WEIGHT * (seconds - self._average)
+            average = seconds if self._average is None else self._average
+            self._average = average + AVERAGE_WEIGHT * (seconds - average)
         self._grant()
 
     def _grant(self) -> None:
@@ -235,14 +226,8 @@ class WaitingLine:
             if turn.client in clients:
                 clients.move_to_end(turn.client)
             self._start(turn)
-            if turn._granted is not None:
-                turn._granted.set()
+            turn._granted.set()
 
     def _next(self) -> Turn | None:
-        return next(self._in_order_of_clients(), None)
-
-    def _in_order_of_clients(self) -> Iterator[Turn]:
-        for clients in self._classes.values():
-            for client, turns in clients.items():
-                if client not in self._held:
-                    yield turns[0]
+        in_order = (item for clients in self._classes.values() for item in clients.items())
+        return next((turns[0] for client, turns in in_order if client not in self._held), None)
