@@ -17,6 +17,7 @@ from app.api.pages import pages
 from app.runtime.access import AccessMiddleware
 from app.runtime.connections import AdmissionLimits
 from app.runtime.credentials import CredentialMiddleware, RequireIdentity
+from app.runtime.metrics import MetricsMiddleware
 from app.runtime.server import SocketLimits
 from app.runtime.session import SessionLimits
 from app.services import Services
@@ -43,7 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
             version=__version__,
             database=services.database.check,
             checks={"server": services.is_accepting, "speech": services.can_speak},
-            metrics=services.metrics.render,
+            metrics=services.render_metrics,
         )
     )
     app.include_router(pages(version=__version__))
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
         RequireIdentity, authority=services.authority, required=settings.auth_required, open_paths=OPEN_PATHS
     )
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     app.add_middleware(AccessMiddleware)
     app.add_middleware(CredentialMiddleware)
     return app

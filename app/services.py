@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -53,6 +52,7 @@ class Services:
         cores = os.cpu_count() or 1
         self.workers = Workers({CODEC_POOL: cores, "database_read": 4, "database_write": 1})
         self.metrics = Metrics()
+        self._jobs = {name: self.metrics.backend(name) for name in settings.tts_backends}
         self.connections = Connections(clock=clock)
         self.database = Database(database_url(settings), self.workers)
         self.authority = Authority(
@@ -62,7 +62,9 @@ class Services:
         self.synthesizer = Synthesizer(
             [_backend(name, settings) for name in settings.tts_backends],
             workers=self.workers,
-            cache=SpeechCache(max_bytes=settings.tts_cache_bytes, max_age=settings.tts_cache_seconds),
+            cache=SpeechCache(
+                max_bytes=settings.tts_cache_bytes, max_age=settings.tts_cache_seconds, on_lookup=self._note_lookup
+            ),
             queue_depth=settings.tts_queue_depth,
             default_backend=settings.tts_default_backend,
             words_per_minute=settings.tts_words_per_minute,
@@ -76,7 +78,7 @@ class Services:
             await stack.enter_async_context(self.synthesizer)
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
-            group.start_soon(self.metrics.watch_event_loop)
+            group.start_soon(self.metrics.watch_loop)
             self._open = stack.pop_all()
         return self
 
@@ -89,7 +91,6 @@ class Services:
         """Return what `/stats` says of the server as a whole; `uptime` in seconds."""
         return {
             "uptime": round(self._clock() - self._started_at, 3),
-            "started_at": datetime.now(UTC).isoformat(),
             "total_requests": self._requests,
             "active_connections": len(self.connections),
         }
@@ -104,9 +105,22 @@ class Services:
             return None
         return "; ".join(f"{report.name}: {report.reason}" for report in self.synthesizer.reports())
 
+    def render_metrics(self) -> tuple[bytes, str]:
+        """Return the metrics of this moment and their content type."""
+        for report in self.synthesizer.reports():
+            self._jobs[report.name].waiting.set(report.waiting)
+        self.metrics.cache_bytes.set(self.synthesizer.cache.size_bytes)
+        return self.metrics.render()
+
     def _note_job(self, backend: str, seconds: float, error: ChorusError | None) -> None:
         self._requests += 1
-        self.metrics.job(backend, seconds, error)
+        if error is None:
+            self._jobs[backend].seconds.observe(seconds)
+        else:
+            self._jobs[backend].failed(type(error).__name__)
+
+    def _note_lookup(self, hit: bool) -> None:
+        (self.metrics.cache_hits if hit else self.metrics.cache_misses).inc()
 
 
 def database_url(settings: Settings) -> str:

@@ -20,7 +20,9 @@ Bytes = Annotated[int, Field(ge=0)]
 class Settings(BaseSettings):
     """What an operator may choose. Field names in capitals are the variables."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on; 0.0.0.0 opens the server to the network."""
@@ -39,10 +41,6 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     """Where the server keeps what it must not lose."""
-    audio_files_dir: Path = Path("audio_files")
-    """Files that may be played."""
-    models_dir: Path = Path("models")
-    """Weights; see models/README.md."""
     database_url: str = ""
     """SQLAlchemy URL; empty for a SQLite file in DATA_DIR."""
 

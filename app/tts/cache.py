@@ -12,16 +12,25 @@ ENTRY_OVERHEAD_BYTES = 1024  # key, text and bookkeeping of one entry, so that m
 class SpeechCache:
     """A memory cache of finished speech. The keys hold everything that changes the sound."""
 
-    def __init__(self, *, max_bytes: int, max_age: float = 0.0, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        max_bytes: int,
+        max_age: float = 0.0,
+        on_lookup: Callable[[bool], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Make an empty cache.
 
         Args:
             max_bytes: of all entries together; 0 turns the cache off.
             max_age: seconds after which an entry is forgotten, 0 for never.
+            on_lookup: told of every lookup whether it hit.
             clock: seconds, monotonic.
         """
         self.max_bytes = max_bytes
         self._max_age = max_age
+        self._on_lookup = on_lookup
         self._clock = clock
         self._entries: OrderedDict[Hashable, tuple[Speech, float]] = OrderedDict()
         self._bytes = 0
@@ -45,10 +54,9 @@ class SpeechCache:
         if entry is not None and self._max_age and self._clock() - entry[1] > self._max_age:
             self._forget(key)
             entry = None
+        self._note(entry is not None)
         if entry is None:
-            self.misses += 1
             return None
-        self.hits += 1
         self._entries.move_to_end(key)
         return entry[0]
 
@@ -63,6 +71,14 @@ class SpeechCache:
         self._bytes += size
         while self._bytes > self.max_bytes:
             self._forget(next(iter(self._entries)))
+
+    def _note(self, hit: bool) -> None:
+        if hit:
+            self.hits += 1
+        else:
+            self.misses += 1
+        if self._on_lookup is not None:
+            self._on_lookup(hit)
 
     def _forget(self, key: Hashable) -> None:
         speech, _ = self._entries.pop(key)

@@ -12,7 +12,9 @@ Bitrates are in kbit/s. A sample rate that the client names wins over the qualit
 from dataclasses import dataclass
 
 from app.audio import wav
-from app.audio.codec import Encoded, Format, encode
+from app.audio.encode import Encoded, encode
+from app.audio.format import Format
+from app.audio.pcm import from_bytes, to_bytes
 from app.audio.resample import ResampleQuality, resample
 from app.errors import InvalidInput
 from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Quality, SpeechRequest
@@ -73,5 +75,6 @@ class Output:
         """Return a complete file made of int16 little-endian mono PCM at `native_rate` Hz. Blocks while encoding."""
         if self.is_immediate(native_rate):
             return Encoded(wav.encode(pcm, sample_rate=native_rate), native_rate)
-        resampled = resample(pcm, from_rate=native_rate, to_rate=self.sample_rate, quality=self.resampler)
-        return encode(resampled, sample_rate=self.sample_rate, format=self.format, bitrate=self.bitrate)
+        samples = from_bytes(pcm)
+        resampled = resample(samples, from_rate=native_rate, to_rate=self.sample_rate, quality=self.resampler)
+        return encode(to_bytes(resampled), sample_rate=self.sample_rate, format=self.format, bitrate=self.bitrate)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.audio.codec import Format
+from app.audio.format import Format
 
 
 class Gender(StrEnum):

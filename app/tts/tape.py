@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 
-from app.audio.codec import Encoder, Format
+from app.audio.encode import Encoder
+from app.audio.format import Format
+from app.audio.pcm import from_bytes, to_bytes
 from app.audio.resample import Resampler
 from app.runtime.workers import Workers
 from app.tts.output import Output
@@ -23,13 +25,14 @@ class Tape:
 
     async def write(self, pcm: bytes) -> bytes:
         """Add int16 little-endian mono PCM; returns the bytes of the file that are ready, perhaps none."""
-        return await self._run(lambda: self._encoder.write(self._resampler.push(pcm)))
+        return await self._run(lambda: self._encode(pcm, last=False))
 
     async def finish(self) -> bytes:
         """Return the last bytes of the file."""
-        return await self._run(
-            lambda: self._encoder.write(self._resampler.push(b"", last=True)) + self._encoder.finish()
-        )
+        return await self._run(lambda: self._encode(b"", last=True) + self._encoder.finish())
+
+    def _encode(self, pcm: bytes, *, last: bool) -> bytes:
+        return self._encoder.write(to_bytes(self._resampler.push(from_bytes(pcm), last=last)))
 
     async def _run(self, encode: Callable[[], bytes]) -> bytes:
         return encode() if self._is_light else await self._workers.run(CODEC_POOL, encode)

@@ -3,7 +3,7 @@
 from collections import deque
 
 from app.api.danmu.messages import MAX_MESSAGE_BYTES
-from app.audio.codec import Format
+from app.audio.format import Format
 from app.tts import language, pieces
 from app.tts.output import Output
 

@@ -10,7 +10,7 @@ import msgspec
 import pybase64
 from msgspec import UNSET, Struct, UnsetType
 
-from app.audio.codec import Format
+from app.audio.format import Format
 from app.errors import (
     BackendUnavailable,
     ChorusError,
@@ -142,9 +142,7 @@ class BackendStatus(Request, tag="backend_status"):
 
 
 class QueueStatus(Request, tag="queue_status"):
-    """Tell who waits."""
-
-    data: msgspec.Raw | None = None
+    """Tell who waits; a `data` is ignored."""
 
 
 class Cancel(Request, tag="cancel"):
@@ -154,16 +152,14 @@ class Cancel(Request, tag="cancel"):
 
 
 class HeartbeatAck(Struct, tag_field="type", tag="heartbeat_ack"):
-    """The client lives; has no reply and no id."""
-
-    timestamp: msgspec.Raw | None = None
+    """The client lives; has no reply and no id, and its `timestamp` is ignored."""
 
 
 Incoming = Tts | TtsStream | GetVoices | BackendStatus | QueueStatus | Cancel | HeartbeatAck
 
 TYPES = ("tts", "tts_stream", "get_voices", "backend_status", "queue_status", "cancel", "heartbeat_ack")
 
-_decoder = msgspec.json.Decoder(Incoming)
+_decoder: msgspec.json.Decoder[Incoming] = msgspec.json.Decoder(Incoming)
 _encoder = msgspec.json.Encoder()
 
 
@@ -191,7 +187,7 @@ def decode(message: str | bytes) -> Incoming:
     if isinstance(message, bytes):
         raise Undecodable("a message must be JSON text, not binary", id=None)
     try:
-        incoming = _decoder.decode(message)
+        incoming: Incoming = _decoder.decode(message)
     except RecursionError:
         raise Undecodable("JSON is nested too deeply", id=None) from None
     except msgspec.ValidationError as error:

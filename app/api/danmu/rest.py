@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from app.api.danmu import messages
 from app.api.danmu.failure import failure
 from app.api.danmu.stream_response import SpeechStream
-from app.audio.codec import Format
+from app.audio.format import Format
 from app.errors import BackendUnavailable, ChorusError, InvalidInput
 from app.runtime.limits import client_key
 from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BackendReport, Quality, SpeechRequest
