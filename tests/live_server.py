@@ -51,7 +51,7 @@ async def live_server(app: ASGIApp, *, drain: Drain | None = None, **limits: Any
             try:
                 yield LiveServer(server, listener.getsockname()[1])
             finally:
-                server.should_exit = True
+                server.stop()
 
 
 async def _serve(server: Server, listener: socket.socket) -> None:

@@ -1,0 +1,335 @@
+"""A WebSocket connection of uvicorn's, held to its route's limits.
+
+Rules of this file:
+
+1. Limits are set from the path before a frame is parsed; a frame whose header declares too much ends the connection,
+   and so do fragments whose sum is too much, or that are many and tiny.
+2. A message has one deadline from its first byte, in whatever portions it comes. Time in which the server itself does
+   not read, because the application has not taken the message before, is not the client's.
+3. Whatever was received since a ping is as good as its pong: a client inside one long frame cannot send one.
+4. Who ends a connection for a fault says why, half-closes, and goes on reading into the void for `LINGER` seconds, for
+   closing a TCP connection with unread data resets it and may take the close frame with it (RFC 9112, 9.6, for the
+   same in HTTP). Then the transport is aborted.
+5. After that, and after the end of the application, nothing waits for a peer that does not read (`WatchedWrites`).
+6. Bytes are parsed in slices, and no further while the application has a message to take: 256 KiB of tiny frames, which
+   one read may bring, parsed in one go stop everybody else for 200 ms (measured).
+
+The application finds its own connection in `scope["extensions"][EXTENSION]`, a dictionary of two functions:
+
+- `set_max_size(max_message_bytes)` counts for messages that begin after the call: a route starts small and takes more
+  from a client that it knows.
+- `abort()` cuts the connection without a close frame.
+
+Private parts of uvicorn 0.54 that this file leans on, each with a test that fails when it moves: the overridden
+methods, `conn`, `queue`, `frames`, `read_paused`, `writable`, `close_sent`, `close_timer`, `disconnected` and the
+timers of the keepalive; of websockets 17: `max_message_size`, `current_size`, `eof_sent`, `reader.buffer` and the
+nesting of the parser. Without them: one more server on a port of its own for the route with large messages, and the
+deadlines in a proxy.
+"""
+
+import asyncio
+import logging
+from collections.abc import Generator
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import ServerState
+from websockets.exceptions import InvalidState
+from websockets.frames import Frame
+from websockets.http11 import Request
+from websockets.protocol import OPEN
+
+from app.runtime.guards import GuardedConfig
+from app.runtime.write_stall import WatchedWrites
+
+EXTENSION = "chorus.socket"
+
+LINGER = 1.0  # seconds for the peer to read why its connection ends
+READ_SLICE = 16_384  # bytes: 2,300 of the smallest messages, 12 ms
+FREE_FRAGMENTS = 1_024  # of one message, whatever they carry
+LEAST_FRAGMENT = 512  # bytes on the average beyond those: each costs about 60 bytes of memory (Go's clients send 4,096)
+MAX_CONTROL_FRAMES = 1_000  # pings and pongs from the peer between two pings of the server
+
+POLICY = 1008
+ABNORMAL = 1006
+INTERNAL = 1011
+SERVICE_RESTART = 1012
+
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+_PARSE_FRAME = Frame.parse.__func__.__code__  # type: ignore[attr-defined]
+
+
+class _PublicLines(logging.Filter):
+    """Keeps the query of a URL, where credentials travel, out of the log, and the clients' faults out of the errors."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+        return not (record.exc_info and isinstance(record.exc_info[1], UnicodeDecodeError))
+
+
+logger = logging.getLogger("uvicorn.error.websocket")
+logger.addFilter(_PublicLines())
+
+
+class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
+    """One WebSocket connection from its handshake on."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._guards = cast(GuardedConfig, config).guards
+        self.stall_timeout = self._guards.stall_timeout
+        self.logger = self.conn.logger = logger
+        self.conn.debug = False  # which would log the request line and every frame
+        self._unparsed = memoryview(b"")
+        self._heard = False
+        self._control_frames = 0
+        self._fragments_size = 0
+        self._message_began: float | None = None
+        self._message_timer: asyncio.TimerHandle | None = None
+        self._message_deadline = 0.0
+
+    # The handshake
+
+    def handle_connect(self, event: Request) -> None:
+        """Answer the handshake and take the limits of its path."""
+        super().handle_connect(event)
+        if self.response.status_code != 101:
+            return
+        limits = self._guards.limits_for(self.scope["path"])
+        self._message_deadline = limits.message_deadline
+        self._set_max_size(limits.max_message_bytes)
+        extensions = cast(dict[str, Any], self.scope["extensions"])
+        extensions[EXTENSION] = {"set_max_size": self._set_max_size, "abort": self.transport.abort}
+
+    def refuse_handshake(self) -> None:
+        """Send what the parser of the handshake has to say of a head that it could not read, and close."""
+        self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
+        self.close_sent = True
+        self.transport.close()
+
+    def _set_max_size(self, max_message_bytes: int) -> None:
+        self.conn.max_message_size = max_message_bytes
+
+    async def run_asgi(self) -> None:
+        """Run the application; when it has ended, nothing keeps the connection from ending too."""
+        await super().run_asgi()
+        cast(dict[str, Any], self.scope["extensions"]).pop(EXTENSION, None)  # it refers back to this connection
+        self._parse_on()
+        self.watch_unsent()
+
+    # Messages and their deadline
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, as far as the application keeps up."""
+        self._heard = True
+        if len(data) <= READ_SLICE and not self._unparsed:
+            self._parse(data)
+        else:
+            self._unparsed = memoryview(b"".join((self._unparsed, data)))
+            self._parse_on()
+
+    def _parse_on(self) -> None:
+        while self._unparsed and not self.read_paused:
+            data, self._unparsed = bytes(self._unparsed[:READ_SLICE]), self._unparsed[READ_SLICE:]
+            self._parse(data)
+
+    def _parse(self, data: bytes) -> None:
+        super().data_received(data)
+        conn = self.conn
+        if conn.reader.buffer or conn.current_size is not None or _is_inside_frame(conn.parser):
+            self._expect_rest()
+        else:
+            self._message_began = None
+
+    def send_receive_event_to_app(self) -> None:
+        """Queue a complete message."""
+        self._message_began = None
+        try:
+            super().send_receive_event_to_app()
+        except InvalidState:  # text that is not UTF-8 before the handshake is answered: no close frame can be sent
+            self._fail(ABNORMAL, "")
+
+    async def receive(self) -> Any:
+        """Return the next ASGI message and read on when there is none behind it.
+
+        As the parent's, except that the clocks of rules 2 and 3 stand still while nothing is read.
+        Cancelling it loses no message.
+        """
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self._resume_reading()
+        return message
+
+    def _resume_reading(self) -> None:
+        self.read_paused = False
+        self._heard = True
+        if self._message_began is not None:
+            self._message_began = self.loop.time()
+        self._parse_on()
+        if not self.read_paused:
+            self.transport.resume_reading()
+
+    def handle_cont(self, event: Frame) -> None:
+        """Take one more fragment, unless there are too many."""
+        super().handle_cont(event)
+        if event.fin:
+            return
+        if len(self.frames) == 2:
+            self._fragments_size = len(self.frames[0])
+        self._fragments_size += len(event.data)
+        if len(self.frames) > FREE_FRAGMENTS + self._fragments_size // LEAST_FRAGMENT:
+            self._fail(POLICY, "too many fragments")
+
+    def _expect_rest(self) -> None:
+        if self._message_began is None:
+            self._message_began = self.loop.time()
+            if self._message_timer is None:
+                self._message_timer = self.loop.call_later(self._message_deadline, self._check_message)
+
+    def _check_message(self) -> None:
+        self._message_timer = None
+        if self._message_began is None or self.close_sent or self.transport.is_closing():
+            return
+        now = self.loop.time()
+        if self.read_paused:
+            self._message_began = now
+        left = self._message_began + self._message_deadline - now
+        if left > 0:
+            self._message_timer = self.loop.call_later(left, self._check_message)
+        else:
+            self._fail(POLICY, f"message not complete within {self._message_deadline:g} s")
+
+    # Control frames and the keepalive
+
+    def handle_ping(self) -> None:
+        """Answer, unless the peer does not read its answers (RFC 6455, 5.5.3, lets pings go unanswered then)."""
+        if self.handshake_complete and not self.close_sent and self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+        self._count_control_frame()
+
+    def handle_pong(self, event: Frame) -> None:
+        """Note that the peer answered."""
+        super().handle_pong(event)
+        self._count_control_frame()
+
+    def _count_control_frame(self) -> None:
+        if not self.frames:
+            self._message_began = None
+        self._control_frames += 1
+        if self._control_frames > MAX_CONTROL_FRAMES:
+            self._fail(POLICY, "too many control frames")
+
+    def send_keepalive_ping(self) -> None:
+        """Ask for a sign of life."""
+        self._heard = False
+        self._control_frames = 0
+        super().send_keepalive_ping()
+
+    def keepalive_timeout(self) -> None:
+        """End a connection from which nothing came since the ping, if anything was read meanwhile."""
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        if self._heard or self.read_paused:
+            self.schedule_ping()
+        else:
+            self._fail(INTERNAL, "keepalive ping timeout")
+
+    # Writing
+
+    def pause_writing(self) -> None:
+        """Note that the transport is full, and watch that the peer takes some of it."""
+        super().pause_writing()
+        self.watch_writes()
+
+    def resume_writing(self) -> None:
+        """Note that the transport has room again."""
+        super().resume_writing()
+        if not self.transport.is_closing():
+            self.unwatch_writes()
+
+    # The end
+
+    def handle_close(self, event: Frame) -> None:
+        """Answer the peer's close frame, or take its answer to ours."""
+        super().handle_close(event)
+        self.watch_unsent()
+
+    def handle_parser_exception(self) -> None:
+        """End the connection for what the parser found; called again for all that comes after."""
+        self._end()
+
+    def eof_received(self) -> None:
+        """Let the transport close itself, as far as the peer lets it."""
+        self.watch_unsent()
+
+    def shutdown(self) -> None:
+        """End the connection because the server ends: 1012, or 500 before the handshake is answered."""
+        if self.conn.state is OPEN:
+            self._fail(SERVICE_RESTART, "the server restarts")
+        elif self.close_timer is not None:
+            self._linger()
+        else:
+            self.send_500_response()
+            self.handshake_complete = self.disconnected = True
+            self.transport.close()
+            self.watch_unsent()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the application and forget every timer."""
+        self.unwatch_writes()
+        if self._message_timer is not None:
+            self._message_timer.cancel()
+        super().connection_lost(exc)
+
+    def _fail(self, code: int, reason: str) -> None:
+        if not self.conn.eof_sent:
+            self.conn.fail(code, reason)
+        self._end()
+
+    def _end(self) -> None:
+        """Send the close frame that `conn` has ready, free the application and linger.
+
+        After the application's own close, or a second time, the first end goes on.
+        """
+        if self.close_sent or self.transport.is_closing():
+            return
+        close = self.conn.close_sent
+        code, reason = (close.code, close.reason) if close is not None else (ABNORMAL, "")
+        self.stop_keepalive()
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.handshake_complete = self.close_sent = self.disconnected = True
+        self._unparsed = memoryview(b"")
+        self.writable.set()
+        if self.read_paused:
+            self._resume_reading()
+        self._linger()
+
+    def _linger(self) -> None:
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        self.close_timer = self.loop.call_later(LINGER, self.transport.abort)
+
+
+def _is_inside_frame(parser: Generator[None, None, None]) -> bool:
+    """Tell whether the parser has taken a frame's header, or a part of it, and waits for more.
+
+    ServerProtocol.parse delegates to Protocol.parse, which delegates to Frame.parse while a frame is incomplete. Should
+    the nesting change, only a client that stops exactly behind a header is not seen.
+    """
+    frames = parser.gi_yieldfrom  # type: ignore[attr-defined]
+    frame = frames.gi_yieldfrom if frames is not None else None
+    return frame is not None and frame.gi_code is _PARSE_FRAME
