@@ -42,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(
         health(
             version=__version__,
-            database=services.database.check,
+            database=services.has_database,
             checks={"server": services.is_accepting, "speech": services.can_speak},
             metrics=services.render_metrics,
         )

@@ -9,10 +9,10 @@ from typing import Any
 
 import anyio
 
-from app.errors import ChorusError, InvalidInput
+from app.errors import ChorusError, InvalidInput, Unavailable
 from app.runtime.auth import Authority, Identity, StaticKeys
 from app.runtime.connections import Connections
-from app.runtime.database import Database
+from app.runtime.database import READ_POOL, WRITE_POOL, Database
 from app.runtime.metrics import Metrics
 from app.runtime.secret import load_secret
 from app.runtime.workers import Workers
@@ -50,7 +50,7 @@ class Services:
         self._started_at = clock()
         self._requests = 0
         cores = os.cpu_count() or 1
-        self.workers = Workers({CODEC_POOL: cores, "database_read": 4, "database_write": 1})
+        self.workers = Workers({CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1})
         self.metrics = Metrics()
         self._jobs = {name: self.metrics.backend(name) for name in settings.tts_backends}
         self.connections = Connections(clock=clock)
@@ -75,6 +75,7 @@ class Services:
     async def __aenter__(self) -> "Services":
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.database)
+            await self.database.migrate()
             await stack.enter_async_context(self.synthesizer)
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
@@ -94,6 +95,14 @@ class Services:
             "total_requests": self._requests,
             "active_connections": len(self.connections),
         }
+
+    async def has_database(self) -> str | None:
+        """Tell why the database does not answer, None if it does."""
+        try:
+            await self.database.check()
+        except Unavailable as error:
+            return str(error)
+        return None
 
     async def is_accepting(self) -> str | None:
         """Tell why no new work is taken, None if it is."""

@@ -1,7 +1,7 @@
 """What every WebSocket door does first: admit the connection, or refuse it in the handshake."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 
 from fastapi import WebSocket
@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from app.errors import Draining, Overloaded, Unavailable
 from app.runtime.connections import Connection, Gate
+from app.runtime.server import EXTENSION
 
 
 @asynccontextmanager
@@ -23,6 +24,12 @@ async def admitted(socket: WebSocket, gate: Gate) -> AsyncIterator[Connection | 
             return
         await socket.accept()
         yield connection
+
+
+def abort_of(socket: WebSocket) -> Callable[[], None] | None:
+    """Return what cuts this connection without a close frame, None under a server that has no such thing."""
+    abort: Callable[[], None] | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("abort")
+    return abort
 
 
 async def _refuse(socket: WebSocket, error: Unavailable) -> None:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, WebSocket
 
-from app.api.admission import admitted
+from app.api.admission import abort_of, admitted
 from app.api.danmu.conversation import Conversation, DanmuLimits
 from app.runtime.connections import Gate
 from app.tts.synthesizer import Synthesizer
@@ -16,7 +16,7 @@ def router(synthesizer: Synthesizer, gate: Gate, limits: DanmuLimits) -> APIRout
     async def converse(socket: WebSocket) -> None:
         async with admitted(socket, gate) as connection:
             if connection is not None:
-                conversation = Conversation(synthesizer, socket, limits)
+                conversation = Conversation(synthesizer, socket, limits, abort=abort_of(socket))
                 connection.session = conversation.session
                 await conversation.run()
 

@@ -1,0 +1,89 @@
+"""A speech backend that does what a test tells it to, and remembers what it was asked."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import anyio
+
+from app.errors import ChorusError, VoiceNotFound
+from app.tts.backend import Health
+from app.tts.language import matches
+from app.tts.speech import Gender, Utterance, Voice
+
+
+class FakeBackend:
+    """Speaks 10 ms of a constant for each character, at 8000 Hz."""
+
+    sample_rate = 8000
+
+    def __init__(
+        self,
+        name: str = "fake",
+        *,
+        concurrency: int = 1,
+        languages: Sequence[str] = ("en-US", "zh-CN"),
+        gated: bool = False,
+    ) -> None:
+        self.name = name
+        self.concurrency = concurrency
+        self.state = Health(True)
+        self.failure: ChorusError | None = None
+        self.spoken: list[str] = []
+        self.started = 0
+        self.cancelled = 0
+        self.most_at_once = 0
+        self.is_running = False
+        self._speaking = 0
+        self._gate = anyio.Event()
+        if not gated:
+            self._gate.set()
+        self._voices = [Voice(f"{name}-{tag}", tag, tag, Gender.NEUTRAL, name) for tag in languages]
+
+    def open_gate(self) -> None:
+        self._gate.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        self.is_running = True
+        try:
+            yield
+        finally:
+            self.is_running = False
+
+    def health(self) -> Health:
+        return self.state
+
+    def voices(self) -> list[Voice]:
+        return self._voices
+
+    def find_voice(self, voice_id: str) -> Voice:
+        for voice in self._voices:
+            if voice.id == voice_id:
+                return voice
+        raise VoiceNotFound(voice_id, backend=self.name)
+
+    def choose_voice(self, language: str, *, like: str | None = None) -> Voice:
+        for voice in self._voices:
+            if matches(voice.language, language):
+                return voice
+        raise VoiceNotFound(language, backend=self.name)
+
+    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncIterator[bytes]:
+        self.started += 1
+        self._speaking += 1
+        self.most_at_once = max(self.most_at_once, self._speaking)
+        try:
+            await self._gate.wait()
+            await anyio.lowlevel.checkpoint()
+            if self.failure is not None:
+                raise self.failure
+            pcm = b"\x10\x20" * (80 * len(utterance.text))
+            chunks = [pcm] if whole else [pcm[:160], pcm[160:]]
+            for chunk in chunks:
+                yield chunk
+            self.spoken.append(utterance.text)
+        except anyio.get_cancelled_exc_class():
+            self.cancelled += 1
+            raise
+        finally:
+            self._speaking -= 1

@@ -1,0 +1,242 @@
+import io
+import wave
+from dataclasses import replace
+
+import anyio
+import pytest
+
+from app.audio.format import Format
+from app.errors import BackendUnavailable, InvalidInput, QueueFull, WorkerLost
+from app.runtime.workers import Workers
+from app.tts.backend import Health
+from app.tts.cache import SpeechCache
+from app.tts.speech import SpeechRequest
+from app.tts.synthesizer import Synthesizer
+from tests.tts.fake_backend import FakeBackend
+
+pytestmark = pytest.mark.anyio
+
+HELLO = SpeechRequest("hello there", sample_rate=8000)
+
+
+def engine(*backends: FakeBackend, cache_bytes: int = 1_000_000, queue_depth: int = 10, on_job=None) -> Synthesizer:
+    return Synthesizer(
+        backends,
+        workers=Workers({"codec": 2}),
+        cache=SpeechCache(max_bytes=cache_bytes),
+        queue_depth=queue_depth,
+        on_job=on_job,
+    )
+
+
+async def until_idle() -> None:
+    await anyio.wait_all_tasks_blocked()
+
+
+async def test_speech_is_a_file_that_tells_the_truth():
+    async with engine(FakeBackend()) as synthesizer:
+        speech = await synthesizer.speak(HELLO, client="a")
+    with wave.open(io.BytesIO(speech.audio)) as file:
+        assert file.getnframes() / file.getframerate() == pytest.approx(speech.duration) == pytest.approx(0.11)
+    assert (speech.backend, speech.voice.id, speech.sample_rate, speech.cached) == ("fake", "fake-en-US", 8000, False)
+
+
+async def test_the_backends_run_as_long_as_the_engine():
+    backend = FakeBackend()
+    async with engine(backend):
+        assert backend.is_running
+    assert not backend.is_running
+
+
+async def test_the_second_time_comes_from_the_cache():
+    backend = FakeBackend()
+    async with engine(backend) as synthesizer:
+        first = await synthesizer.speak(HELLO, client="a")
+        second = await synthesizer.speak(HELLO, client="b")
+    assert second == replace(first, cached=True)
+    assert backend.started == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(HELLO, text="hello here"),
+        replace(HELLO, sample_rate=16_000),
+        replace(HELLO, format=Format.FLAC),
+        replace(HELLO, voice="fake-zh-CN"),
+    ],
+)
+async def test_whatever_changes_the_sound_is_another_speech(other):
+    async with engine(FakeBackend()) as synthesizer:
+        await synthesizer.speak(HELLO, client="a")
+        assert not (await synthesizer.speak(other, client="a")).cached
+
+
+async def test_equal_requests_at_once_are_made_once():
+    backend = FakeBackend(concurrency=4, gated=True)
+    results = []
+
+    async def ask(client: int) -> None:
+        results.append(await synthesizer.speak(HELLO, client=client))
+
+    async with engine(backend) as synthesizer, anyio.create_task_group() as group:
+        for client in range(20):
+            group.start_soon(ask, client)
+        await until_idle()
+        backend.open_gate()
+    assert (backend.started, len(results)) == (1, 20)
+    assert len({result.audio for result in results}) == 1
+
+
+async def test_if_the_maker_leaves_another_takes_over():
+    backend = FakeBackend(gated=True)
+    results = []
+
+    async def make() -> None:
+        with maker:
+            await synthesizer.speak(HELLO, client="a")
+
+    async def join() -> None:
+        results.append(await synthesizer.speak(HELLO, client="b"))
+
+    maker = anyio.CancelScope()
+    async with engine(backend) as synthesizer, anyio.create_task_group() as group:
+        group.start_soon(make)
+        await until_idle()
+        group.start_soon(join)
+        await until_idle()
+        maker.cancel()
+        await until_idle()
+        backend.open_gate()
+    assert (backend.started, backend.cancelled, len(results)) == (2, 1, 1)
+
+
+async def test_a_failure_is_told_to_all_who_wait_and_not_to_those_who_come_later():
+    backend = FakeBackend(gated=True)
+    backend.failure = WorkerLost("it crashed")
+    failures = []
+
+    async def ask() -> None:
+        try:
+            await synthesizer.speak(HELLO, client="a")
+        except WorkerLost as error:
+            failures.append(error)
+
+    async with engine(backend) as synthesizer:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(ask)
+            await until_idle()
+            backend.open_gate()
+        backend.failure = None
+        assert not (await synthesizer.speak(HELLO, client="a")).cached
+    assert len(failures) == 3
+
+
+async def test_no_more_run_at_once_than_the_backend_can():
+    backend = FakeBackend(concurrency=2, gated=True)
+    async with engine(backend) as synthesizer, anyio.create_task_group() as group:
+        for n in range(8):
+            group.start_soon(lambda n=n: synthesizer.speak(replace(HELLO, text=f"line {n}"), client=n))
+        await until_idle()
+        assert (synthesizer.report().running, synthesizer.report().waiting) == (2, 6)
+        assert synthesizer.position(2) == 1
+        assert synthesizer.position(7) == 6
+        assert synthesizer.position(0) is None
+        backend.open_gate()
+    assert backend.most_at_once == 2
+
+
+async def test_a_full_line_refuses():
+    backend = FakeBackend(gated=True)
+    async with engine(backend, queue_depth=1) as synthesizer, anyio.create_task_group() as group:
+        for n in range(2):
+            group.start_soon(lambda n=n: synthesizer.speak(replace(HELLO, text=f"line {n}"), client=n))
+        await until_idle()
+        with pytest.raises(QueueFull):
+            await synthesizer.speak(HELLO, client=9)
+        backend.open_gate()
+
+
+async def test_a_held_client_waits_and_the_others_do_not():
+    backend = FakeBackend()
+    order = []
+
+    async def ask(client: str) -> None:
+        await synthesizer.speak(replace(HELLO, text=client), client=client)
+        order.append(client)
+
+    async with engine(backend) as synthesizer, anyio.create_task_group() as group:
+        synthesizer.hold("slow")
+        group.start_soon(ask, "slow")
+        group.start_soon(ask, "quick")
+        await until_idle()
+        assert order == ["quick"]
+        synthesizer.let_go("slow")
+    assert order == ["quick", "slow"]
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\n", "🎉🎉", "。。。！", "\u200b\u202e"])
+async def test_a_text_without_words_is_refused(text):
+    async with engine(FakeBackend()) as synthesizer:
+        with pytest.raises(InvalidInput) as raised:
+            await synthesizer.speak(replace(HELLO, text=text), client="a")
+    assert raised.value.field == "text"
+
+
+async def test_a_named_backend_that_cannot_speak_is_an_error():
+    backend, other = FakeBackend("first"), FakeBackend("second")
+    backend.state = Health(False, "no model")
+    async with engine(backend, other) as synthesizer:
+        assert synthesizer.available == ["second"]
+        with pytest.raises(BackendUnavailable):
+            await synthesizer.speak(replace(HELLO, backend="first"), client="a")
+        assert (await synthesizer.speak(HELLO, client="a")).backend == "second"
+
+
+async def test_a_pause_is_silence_of_that_length():
+    async with engine(FakeBackend()) as synthesizer:
+        speech = await synthesizer.pause(HELLO, seconds=0.5)
+    with wave.open(io.BytesIO(speech.audio)) as file:
+        assert set(file.readframes(10_000)) == {0}
+    assert speech.duration == 0.5
+
+
+@pytest.mark.parametrize("format", [Format.WAV, Format.MP3, Format.OGG])
+async def test_a_stream_is_one_file(format):
+    text = "This is a sentence. " * 20
+    emitted: list[bytes] = []
+
+    async def room() -> None:
+        pass
+
+    async with engine(FakeBackend()) as synthesizer:
+        request = replace(HELLO, text=text, format=format)
+        await synthesizer.stream(request, client="a", emit=emitted.append, room=room)
+    audio = b"".join(emitted)
+    assert len(emitted) > 4
+    assert audio[:4] in (b"RIFF", b"OggS") or audio[0] == 0xFF
+
+
+async def test_before_each_piece_of_a_stream_there_must_be_room():
+    backend = FakeBackend()
+    gate = anyio.Event()
+    emitted: list[bytes] = []
+    async with engine(backend) as synthesizer, anyio.create_task_group() as group:
+        request = replace(HELLO, text="One sentence here. " * 20)
+        group.start_soon(lambda: synthesizer.stream(request, client="a", emit=emitted.append, room=gate.wait))
+        await until_idle()
+        assert (emitted, synthesizer.report().running) == ([], 0)
+        gate.set()
+    assert emitted
+
+
+async def test_every_job_is_told():
+    told = []
+    backend = FakeBackend()
+    async with engine(backend, on_job=lambda *job: told.append(job)) as synthesizer:
+        await synthesizer.speak(HELLO, client="a")
+        backend.failure = WorkerLost("it crashed")
+        with pytest.raises(WorkerLost):
+            await synthesizer.speak(replace(HELLO, text="again"), client="a")
+    assert [(name, error) for name, _, error in told] == [("fake", None), ("fake", backend.failure)]
