@@ -45,12 +45,16 @@ class InvalidInput(ChorusError):
 
 
 class TextTooLong(InvalidInput):
-    """More text, or more speech from a text, than one request may make."""
+    """More text, or more speech from a text, than one request may make.
 
-    def __init__(self, message: str, *, length: int, limit: int, field: str = "text") -> None:
+    `length` and `limit` are counted in `unit`.
+    """
+
+    def __init__(self, message: str, *, length: int, limit: int, unit: str = "characters", field: str = "text") -> None:
         super().__init__(message, field=field)
         self.length = length
         self.limit = limit
+        self.unit = unit
 
 
 class InvalidAudio(InvalidInput):
@@ -130,7 +134,14 @@ class DeadlineExceeded(Unavailable):
 
 
 class WorkerFailed(ChorusError):
-    """A worker refused or broke on this one job; the next one may succeed."""
+    """A worker refused or broke on this one job; the next one may succeed.
+
+    `answer` is what the worker itself said about it, empty if nothing.
+    """
+
+    def __init__(self, message: str, *, answer: bytes = b"") -> None:
+        super().__init__(message)
+        self.answer = answer
 
 
 class WorkerLost(WorkerFailed):
