@@ -1,6 +1,7 @@
 import os
 import signal
 import sys
+from pathlib import Path
 
 import anyio
 import pytest
@@ -111,6 +112,18 @@ async def test_process_that_takes_no_request_is_lost() -> None:
     recorded.process.send(b"hello")
     assert recorded.process.reason == "it takes no request: Broken pipe"
     await recorded.process.end()
+
+
+async def test_request_is_written_as_the_process_reads(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    recorded = Recorded(Program(["sh", "-c", f"read line < {gate}; exec cat > /dev/null"], 1000))
+    recorded.process.send(bytes(1_000_000))
+    assert recorded.process._unsent
+    await anyio.to_thread.run_sync(gate.write_bytes, b"go on\n")
+    while recorded.process._unsent:
+        await anyio.lowlevel.checkpoint()
+    assert await recorded.process.end(patience=60) == "ended with status 0"
 
 
 async def test_spurious_wake_up_reads_nothing() -> None:

@@ -1,5 +1,6 @@
 """Real worker processes (`worker_program.py`) that echo, crash, hang, talk nonsense and die at their start."""
 
+import asyncio
 import logging
 import os
 import random
@@ -14,6 +15,7 @@ from pathlib import Path
 import anyio
 import psutil
 import pytest
+import uvloop
 
 from app.errors import DeadlineExceeded, InvalidInput, Unavailable, WorkerFailed, WorkerLost
 from app.runtime import pipe
@@ -43,8 +45,15 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
     return "asyncio", {"use_uvloop": request.param}
 
 
+@pytest.fixture(scope="module")
+def loops_have_run() -> None:
+    """What a loop opens once and for all is open."""
+    asyncio.run(asyncio.sleep(0))
+    uvloop.run(asyncio.sleep(0))
+
+
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
+def nothing_is_left(loops_have_run: None) -> Iterator[None]:
     """No test leaves a process, a zombie or a descriptor behind."""
     server = psutil.Process()
     before = server.num_fds()
