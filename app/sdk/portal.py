@@ -1,0 +1,97 @@
+"""A door from plain code to an asynchronous client, which lives in a thread of its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError, Future
+from contextlib import AbstractAsyncContextManager, suppress
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+from app.sdk.errors import NotConnected
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Portal(Generic[T]):
+    """Holds an asynchronous context manager open in a thread with an event loop, while its `with` block runs.
+
+    Its methods may be called from several threads at once.
+    """
+
+    def __init__(self, open: Callable[[], AbstractAsyncContextManager[T]], *, name: str) -> None:
+        """Prepare; `open` makes what is held, `name` is the thread's."""
+        self._open = open
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = Future()
+        self._entered: Future[T] = Future()
+
+    def __enter__(self) -> "Portal[T]":
+        """Start the thread; what entering the asynchronous context manager raises is raised here."""
+        self._thread.start()
+        try:
+            self._entered.result()
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the asynchronous context manager and end the thread."""
+        self._stop()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls are possible."""
+        return self._thread.is_alive() and self._entered.done()
+
+    def call(self, function: Callable[[T], Coroutine[Any, Any, R]], *, timeout: float | None = None) -> R:
+        """Run a coroutine on what is held, and return its result.
+
+        A timeout (seconds) or KeyboardInterrupt cancels the coroutine.
+
+        Raises:
+            TimeoutError: it took longer than `timeout`.
+            NotConnected: the block has not been entered, or has been left.
+        """
+        if not self.is_open:
+            raise NotConnected("the client is not open: use it in a with block")
+        loop, _ = self._running.result()
+        future = asyncio.run_coroutine_threadsafe(function(self._entered.result()), loop)
+        try:
+            return future.result(timeout)
+        except CancelledError as error:
+            raise NotConnected("the client was closed meanwhile") from error
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._hold())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:
+            if self._entered.done():
+                raise
+            for waited in (self._running, self._entered):
+                if not waited.done():
+                    waited.set_exception(error)
+
+    async def _hold(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.set_result((asyncio.get_running_loop(), task))
+        async with self._open() as held:
+            self._entered.set_result(held)
+            await asyncio.Event().wait()
+
+    def _stop(self) -> None:
+        if self._running.exception() is None:
+            loop, task = self._running.result()
+            with suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
+        self._thread.join()
