@@ -1,6 +1,5 @@
 """A stock uvicorn on a free port, for tests of what must hold on a real server."""
 
-import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +31,6 @@ def serving(app: ASGIApp, **settings: object) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(10)
-        logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
 
 
 class _Server(uvicorn.Server):
