@@ -1,0 +1,40 @@
+"""The doors' READMEs tell every message, error code and route that the doors have."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.api.danmu import messages
+from app.main import create_app
+from app.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+DANMU = (ROOT / "app" / "api" / "danmu" / "README.md").read_text()
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("type", messages.TYPES)
+def test_every_message_is_told(type):
+    assert f"`{type}`" in DANMU
+
+
+@pytest.mark.parametrize("code", sorted({code for _, code in messages.CODES} | {"CANCELLED", "INTERNAL_ERROR"}))
+def test_every_error_code_is_told(code):
+    assert f"| `{code}` |" in DANMU
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory) -> set[str]:
+    settings = Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))
+    return set(create_app(settings).openapi()["paths"])
+
+
+def test_every_route_is_told(routes):
+    told = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", DANMU + README))
+    assert routes <= told
+
+
+def test_no_route_is_told_that_is_not_there(routes):
+    told = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", DANMU + README))
+    assert told - {"/", "/docs"} <= routes
