@@ -117,7 +117,7 @@ async def test_process_that_takes_no_request_is_lost() -> None:
 async def test_request_is_written_as_the_process_reads(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     os.mkfifo(gate)
-    recorded = Recorded(Program(["sh", "-c", f"read line < {gate}; exec cat > /dev/null"], 1000))
+    recorded = Recorded(Program(["sh", "-c", f"read line < {gate}; cat > /dev/null"], 1000))
     recorded.process.send(bytes(1_000_000))
     assert recorded.process._unsent
     await anyio.to_thread.run_sync(gate.write_bytes, b"go on\n")
