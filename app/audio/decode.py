@@ -6,7 +6,6 @@ silence in a few kilobytes cost more than the bound. CPU-bound, without asyncio 
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 
@@ -58,7 +57,7 @@ def decode(
     format = sniff(data) if pcm_rate is None else Format.PCM
     source = _source(format, pcm_rate, whole=True)
     outlet = _Outlet(sample_rate, max_samples)
-    samples = outlet.pour(chain(source.feed(data), source.finish()), last=True)
+    samples = outlet.pour(_blocks(source, data), last=True)
     return Clip(samples, _check_sound(outlet, source, format))
 
 
@@ -166,6 +165,11 @@ def _source(format: Format, pcm_rate: int | None, *, whole: bool) -> Source:
             return FrameSource(format)
         case _:
             return ContainerSource(format)
+
+
+def _blocks(source: Source, data: bytes) -> Iterator[Block]:
+    yield from source.feed(data)
+    yield from source.finish()
 
 
 def _silence() -> Samples:

@@ -101,8 +101,8 @@ def _need(box: _Box | None) -> _Box:
 
 def _u32(data: bytes, box: _Box, offset: int, long_offset: int) -> int:
     """Read 32 bits at an offset that depends on the version of a full box, whose content begins with it."""
-    version = data[box.start] if box.start < box.end else 0
-    value: int = struct.unpack_from(">I", data, box.start + (long_offset if version == 1 else offset))[0]
+    content = data[box.start : box.end]
+    value: int = struct.unpack_from(">I", content, long_offset if content[:1] == b"\x01" else offset)[0]
     return value
 
 
@@ -227,7 +227,7 @@ def _from_fragment(data: bytes, moof: _Box, traf: _Box, track_id: int, default: 
             if flags & 0x200:
                 (size,) = struct.unpack_from(">I", data, field + 4 * (flags >> 8 & 1))
             field += record
-            if at < 0 or size == 0 or at + size > len(data):
+            if field > trun.end or at < 0 or size == 0 or at + size > len(data):
                 return
             yield data[at : at + size]
             at += size

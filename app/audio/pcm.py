@@ -82,10 +82,8 @@ def unpack(data: bytes | memoryview, encoding: Encoding) -> Samples:
             return _unpack_24_bits(data)
         case Encoding.S32:
             return (np.frombuffer(data, "<i4") / 2.0**31).astype(np.float32)
-        case Encoding.F32:
-            return tame(np.frombuffer(data, "<f4"))
-        case Encoding.F64:
-            return tame(np.frombuffer(data, "<f8"))
+        case _:
+            return tame(np.frombuffer(data, f"<{encoding[0]}{encoding.sample_bytes}"))
 
 
 def tame(samples: npt.NDArray[np.floating[Any]]) -> Samples:

@@ -44,7 +44,7 @@ class Resampler:
         After `last=True` nothing more may be pushed. Equal rates return `samples` itself.
 
         Raises:
-            TypeError: neither int16 nor float32.
+            TypeError: neither int16 nor float32, at different rates.
             RuntimeError: pushed after the last piece.
         """
         if self._stream is None:
@@ -64,7 +64,7 @@ def resample(
     [-1, 1] a little at steep edges; int16 clips. Equal rates return `samples` itself.
 
     Raises:
-        TypeError: neither int16 nor float32.
-        ValueError: a rate of zero or less.
+        TypeError: neither int16 nor float32, at different rates.
+        ValueError: a rate of zero or less, at different rates.
     """
     return Resampler(from_rate=from_rate, to_rate=to_rate, quality=quality).push(samples, last=True)
