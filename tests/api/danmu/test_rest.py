@@ -14,6 +14,8 @@ from tests.tts.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.anyio
 
+SENTENCES = " ".join(f"This is the sentence with number {n}." for n in range(40))
+
 
 async def test_a_post_is_answered_as_the_websocket_would():
     async with door(FakeBackend()) as opened, httpx.AsyncClient(base_url=opened.url) as http:
@@ -82,7 +84,7 @@ async def test_a_stream_is_labelled_as_what_it_is(format, content_type):
 
 async def test_a_streamed_wav_is_read_to_its_end():
     async with door(FakeBackend()) as opened, httpx.AsyncClient(base_url=opened.url) as http:
-        reply = await http.get("/tts/stream", params={"text": "hello. there. " * 30, "sample_rate": 8000})
+        reply = await http.get("/tts/stream", params={"text": SENTENCES, "sample_rate": 8000})
     with wave.open(io.BytesIO(reply.content)) as file:
         assert len(file.readframes(10**7)) > 16_000
 
@@ -97,7 +99,7 @@ async def test_a_stream_arrives_while_it_is_made():
         heard = anyio.Event()
 
         async def listen() -> None:
-            async with http.stream("GET", "/tts/stream", params={"text": "One sentence. " * 40}) as reply:
+            async with http.stream("GET", "/tts/stream", params={"text": SENTENCES}) as reply:
                 async for _ in reply.aiter_raw():
                     heard.set()
                     break

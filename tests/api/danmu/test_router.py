@@ -101,7 +101,7 @@ async def test_the_queue_is_told_as_it_is():
     backend = FakeBackend(gated=True)
     async with door(backend) as opened, opened.client() as first, opened.client() as second:
         for n in range(3):
-            await first.send("tts", {"text": f"line {n}"}, id=f"a{n}")
+            await first.send("tts", {"text": f"line {n}", "sample_rate": 8000}, id=f"a{n}")
         await first.ask("queue_status", id="q")
         idle = await second.ask("queue_status")
         await second.send("tts", {"text": "mine"}, id="b")
@@ -189,7 +189,7 @@ async def test_a_message_beyond_one_mebibyte_is_closed_with_1009():
 
 
 async def test_a_reply_beyond_one_mebibyte_names_the_way_out_and_the_way_works():
-    text = "word " * 180
+    text = " ".join(f"the word {n}" for n in range(80))
     wanted = {"text": text, "sample_rate": 48_000}
     async with door(FakeBackend()) as opened, opened.client() as client:
         refused = await client.ask("tts", wanted)
