@@ -29,6 +29,17 @@ class LiveServer:
     def ws_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}"
 
+    async def emptied(self) -> None:
+        """Wait until no connection and no request is left.
+
+        Raises:
+            TimeoutError: something leaks.
+        """
+        state = self.server.server_state
+        with anyio.fail_after(10):
+            while state.connections or state.tasks:  # noqa: ASYNC110 uvicorn's sets tell nobody
+                await anyio.sleep(0.01)
+
 
 @asynccontextmanager
 async def live_server(app: ASGIApp, *, drain: Drain | None = None, **limits: Any) -> AsyncIterator[LiveServer]:

@@ -202,10 +202,14 @@ class GuardedHttp(WatchedWrites, HttpToolsProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self.watch_unsent()
+        elif self._in_head:
+            self._forget_head()
+            self._expect_head()
 
     def timeout_keep_alive_handler(self) -> None:
-        """End a connection without a next request."""
-        self._close()
+        """End a connection without a next request; one that has begun has its own deadline."""
+        if not self._in_head:
+            self._close()
 
     def shutdown(self) -> None:
         """End the connection, after the response that is being made."""

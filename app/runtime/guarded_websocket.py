@@ -30,6 +30,7 @@ deadlines in a proxy.
 import asyncio
 import logging
 from collections.abc import Generator
+from contextlib import suppress
 from typing import Any, cast
 
 import uvicorn
@@ -277,13 +278,12 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         """End the connection because the server ends: 1012, or 500 before the handshake is answered."""
         if self.conn.state is OPEN:
             self._fail(SERVICE_RESTART, "the server restarts")
-        elif self.close_timer is not None:
-            self._linger()
-        else:
+            return
+        if self.close_timer is None:
             self.send_500_response()
             self.handshake_complete = self.disconnected = True
             self.transport.close()
-            self.watch_unsent()
+        self._linger()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the application and forget every timer."""
@@ -310,7 +310,8 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         if self.transport.can_write_eof():
-            self.transport.write_eof()
+            with suppress(OSError):  # reset by the peer, and not noticed yet
+                self.transport.write_eof()
         self.handshake_complete = self.close_sent = self.disconnected = True
         self._unparsed = memoryview(b"")
         self.writable.set()

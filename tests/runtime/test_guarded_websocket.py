@@ -1,0 +1,638 @@
+import logging
+import socket
+import struct
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from app.runtime import guarded_websocket
+from app.runtime.guarded_websocket import EXTENSION, FREE_FRAGMENTS, LEAST_FRAGMENT, MAX_CONTROL_FRAMES
+from app.runtime.server import SocketLimits
+from tests.live_server import LiveServer, live_server
+from tests.wire import BINARY, CONT, PING, PONG, TEXT, Wire, frame, handshake, header, wire
+
+pytestmark = pytest.mark.anyio
+
+LIMIT = 1_000
+LARGE = 10_000_000
+SOON = 0.3  # seconds: the deadlines of these tests
+LATER = 4 * SOON
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    if request.param:
+        pytest.importorskip("uvloop")
+    return "asyncio", {"use_uvloop": request.param}
+
+
+@pytest.fixture(autouse=True)
+def _short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded_websocket, "LINGER", SOON)
+
+
+def limits_for(path: str) -> SocketLimits:
+    return SocketLimits(LARGE if path == "/large" else LIMIT, SOON if path == "/soon" else 30.0)
+
+
+Conversation = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass
+class App:
+    """Accepts, converses, and notes how the connection ended."""
+
+    converse: Conversation | None = None
+    accepts: bool = True
+    endings: list[Message] = field(default_factory=list)
+    connected: anyio.Event = field(default_factory=anyio.Event)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "websocket"
+        await receive()
+        if self.accepts:
+            await send({"type": "websocket.accept"})
+        self.connected.set()
+        if self.converse is not None:
+            await self.converse(scope, receive, send)
+        await self._echo(receive, send)
+
+    async def _echo(self, receive: Receive, send: Send) -> None:
+        while (message := await receive())["type"] == "websocket.receive":
+            await send({**message, "type": "websocket.send"})
+        self.endings.append(message)
+
+
+class EndOfApplication(Exception):
+    """Leaves a conversation."""
+
+
+async def flood(scope: Scope, receive: Receive, send: Send) -> None:
+    with pytest.raises(OSError):
+        while True:
+            await send({"type": "websocket.send", "bytes": bytes(65_536)})
+
+
+def serve(app: Any, **limits: Any) -> Any:
+    return live_server(app, limits_for=limits_for, **limits)
+
+
+def ignore_in_kernel(live: LiveServer) -> None:
+    """Leave stalled peers to the server's own watch."""
+    if sys.platform == "linux":
+        live.server.servers[0].sockets[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
+
+
+# The size of messages
+
+
+async def test_message_of_the_limit_passes() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(frame(BINARY, b"x" * LIMIT))
+        assert await client.read_frame() == (BINARY, b"x" * LIMIT)
+
+
+async def test_header_that_declares_more_ends_the_connection_before_any_payload() -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(header(BINARY, LIMIT + 1))
+        assert (await client.read_close())[0] == 1009
+        assert await client.read_to_end() == b""
+        await live.emptied()
+    assert app.endings[0]["code"] == 1009
+
+
+async def test_each_path_has_its_own_limit() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large?x=1")
+        await client.send(frame(BINARY, b"x" * (LIMIT + 1)))
+        assert await client.read_frame() == (BINARY, b"x" * (LIMIT + 1))
+        await client.send(header(BINARY, LARGE + 1))
+        assert (await client.read_close())[0] == 1009
+
+
+async def test_client_in_the_middle_of_a_large_upload_reads_why_it_ends() -> None:
+    async with serve(App()) as live, wire(live.port) as client, anyio.create_task_group() as tasks:
+        await client.open("/small")
+        tasks.start_soon(_send_until_refused, client, header(BINARY, LARGE) + bytes(LARGE))
+        assert (await client.read_close())[0] == 1009
+        await client.read_to_end()
+        await live.emptied()
+
+
+async def _send_until_refused(client: Wire, data: bytes) -> None:
+    with suppress(ConnectionError):
+        await client.send(data)
+
+
+async def test_fragments_are_summed() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(frame(BINARY, bytes(LIMIT - 1), fin=False) + frame(CONT, bytes(2)))
+        assert (await client.read_close())[0] == 1009
+        await live.emptied()
+
+
+async def test_fragments_make_one_message() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(frame(TEXT, b"a", fin=False) + frame(CONT, b"b", fin=False) + frame(CONT, b"c"))
+        assert await client.read_frame() == (TEXT, b"abc")
+
+
+async def test_many_tiny_fragments_end_the_connection() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(frame(BINARY, b"x", fin=False) + frame(CONT, b"x", fin=False) * (2 * FREE_FRAGMENTS))
+        assert await client.read_close() == (1008, "too many fragments")
+        await live.emptied()
+
+
+async def test_many_fragments_of_a_fair_size_pass() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large")
+        part = bytes(LEAST_FRAGMENT)
+        await client.send(
+            frame(BINARY, part, fin=False) + frame(CONT, part, fin=False) * (2 * FREE_FRAGMENTS) + frame(CONT)
+        )
+        _, payload = await client.read_frame()
+        assert len(payload) == len(part) * (2 * FREE_FRAGMENTS + 1)
+
+
+async def test_route_takes_more_from_a_client_that_it_knows() -> None:
+    async def trust(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(dict(await receive(), type="websocket.send"))
+        scope["extensions"][EXTENSION]["set_max_size"](2 * LIMIT)
+
+    async with serve(App(trust)) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(frame(TEXT, b"token"))
+        await client.read_frame()
+        await client.send(frame(BINARY, bytes(2 * LIMIT)))
+        assert await client.read_frame() == (BINARY, bytes(2 * LIMIT))
+        await client.send(header(BINARY, 2 * LIMIT + 1))
+        assert (await client.read_close())[0] == 1009
+
+
+async def test_route_cuts_a_connection() -> None:
+    async def cut(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][EXTENSION]["abort"]()
+
+    async with serve(App(cut)) as live, wire(live.port) as client:
+        await client.open()
+        assert await client.read_to_end() == b""
+        await live.emptied()
+
+
+async def test_thousands_of_tiny_messages_arrive_in_order() -> None:
+    numbers = range(20_000)
+    async with serve(App()) as live, wire(live.port) as client, anyio.create_task_group() as tasks:
+        await client.open()
+        tasks.start_soon(client.send, b"".join(frame(BINARY, struct.pack("!H", n)) for n in numbers))
+        for number in numbers:
+            assert await client.read_frame() == (BINARY, struct.pack("!H", number))
+
+
+async def test_application_that_leaves_in_the_middle_of_a_flood_still_reads_the_close_frame() -> None:
+    async def leave(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.close", "code": 4000})
+
+    async with serve(App(leave)) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(frame(TEXT, b"x") * 10_000 + frame(8, b"\x0f\xa0"))
+        assert (await client.read_close())[0] == 4000
+        await client.read_to_end()
+        await live.emptied()
+
+
+# The deadline of a message
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"\x82",
+        header(BINARY, 500)[:3],
+        header(BINARY, 500)[:5],
+        header(BINARY, 500),
+        header(BINARY, 500) + b"x",
+        frame(BINARY, b"x", fin=False),
+        frame(BINARY, b"x") + b"\x82",
+        frame(BINARY, b"x", fin=False) + frame(CONT, b"x", fin=False) + frame(PING),
+    ],
+    ids=["opcode", "length", "mask", "header", "payload", "fragment", "second message", "ping inside"],
+)
+async def test_message_that_is_not_completed_ends_the_connection(beginning: bytes) -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open("/soon")
+        await client.send(beginning)
+        assert await client.read_close() == (1008, f"message not complete within {SOON} s")
+        await client.read_to_end()
+        await live.emptied()
+    assert app.endings[0]["code"] == 1008
+
+
+async def test_trickling_does_not_extend_the_deadline() -> None:
+    async with serve(App()) as live, wire(live.port) as client, anyio.create_task_group() as tasks:
+        await client.open("/soon")
+        tasks.start_soon(_trickle, client, frame(BINARY, bytes(500)))
+        assert (await client.read_close())[0] == 1008
+        tasks.cancel_scope.cancel()
+        await live.emptied()
+
+
+async def _trickle(client: Wire, data: bytes) -> None:
+    for number in range(len(data)):
+        await client.send(data[number : number + 1])
+        await anyio.sleep(SOON / 20)
+
+
+async def test_every_message_has_a_deadline_of_its_own() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/soon")
+        message, rest = frame(BINARY, b"xyz"), b""
+        with anyio.move_on_after(2 * SOON):
+            while True:
+                await client.send(rest + message[:3])
+                rest = message[3:]
+                await anyio.sleep(SOON / 20)
+                if len(rest) < len(message):
+                    await client.send(rest + message[:1])
+                    rest = message[1:]
+        await client.send(rest + frame(PING, b"end"))
+        while (received := await client.read_frame())[0] != PONG:
+            assert received == (BINARY, b"xyz")
+
+
+async def test_time_in_which_the_application_does_not_read_is_not_the_clients() -> None:
+    async def work(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(2.5 * SOON)
+
+    async with serve(App(work)) as live, wire(live.port) as client:
+        await client.open("/soon")
+        message = frame(BINARY, b"second")
+        await client.send(frame(BINARY, b"first") + message[:4])
+        assert await client.read_frame() == (BINARY, b"first")
+        await client.send(message[4:])
+        assert await client.read_frame() == (BINARY, b"second")
+
+
+# The keepalive
+
+
+async def _trickle_until_cut(client: Wire, data: bytes) -> None:
+    with suppress(ConnectionError):
+        await _trickle(client, data)
+
+
+async def test_silent_client_is_let_go() -> None:
+    app = App()
+    async with serve(app, ping_interval=SOON, ping_timeout=SOON) as live, wire(live.port) as client:
+        await client.open()
+        assert await client.read_close() == (1011, "keepalive ping timeout")
+        await client.read_to_end()
+        await live.emptied()
+    assert app.endings[0]["code"] == 1011
+
+
+async def test_client_that_answers_stays() -> None:
+    async with serve(App(), ping_interval=SOON / 3, ping_timeout=SOON) as live, wire(live.port) as client:
+        await client.open()
+        for _ in range(10):
+            opcode, payload = await client.read_frame()
+            assert opcode == PING
+            await client.send(frame(PONG, payload))
+
+
+async def test_large_upload_over_a_slow_line_is_not_taken_for_silence() -> None:
+    async with serve(App(), ping_interval=SOON, ping_timeout=SOON) as live, wire(live.port) as client:
+        await client.open()
+        message = frame(BINARY, bytes(LIMIT))
+        for start in range(0, len(message), 100):
+            await client.send(message[start : start + 100])
+            await anyio.sleep(SOON / 2)
+        while (received := await client.read_frame())[0] == PING:
+            pass
+        assert received == (BINARY, bytes(LIMIT))
+
+
+async def test_application_that_does_not_read_does_not_make_the_client_silent() -> None:
+    async def work(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(4 * SOON)
+
+    async with serve(App(work), ping_interval=SOON / 2, ping_timeout=SOON / 2) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(frame(TEXT, b"a job"))
+        while (received := await client.read_frame())[0] == PING:
+            pass
+        assert received == (TEXT, b"a job")
+
+
+async def test_flood_of_pings_ends_the_connection() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(frame(PING) * (2 * MAX_CONTROL_FRAMES))
+        assert await client.read_close() == (1008, "too many control frames")
+        await live.emptied()
+
+
+# Peers that do not read
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's option")
+async def test_kernel_is_told_to_free_peers_that_acknowledge_nothing() -> None:
+    async with serve(App(), stall_timeout=7.0) as live, wire(live.port) as client:
+        await client.open()
+        (connection,) = live.server.server_state.connections
+        accepted = connection.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
+
+
+async def test_client_that_never_reads_is_freed_though_it_sends() -> None:
+    app = App(flood)
+    async with serve(app, stall_timeout=SOON) as live:
+        ignore_in_kernel(live)
+        async with wire(live.port, receive_buffer=4096) as client, anyio.create_task_group() as tasks:
+            await client.send(handshake())
+            await app.connected.wait()
+            tasks.start_soon(_trickle_until_cut, client, frame(PONG) * 1000)
+            await live.emptied()
+            tasks.cancel_scope.cancel()
+
+
+async def test_client_that_neither_reads_nor_sends_is_freed_by_the_keepalive() -> None:
+    app = App(flood)
+    async with serve(app, ping_interval=SOON, ping_timeout=SOON) as live:
+        ignore_in_kernel(live)
+        async with wire(live.port, receive_buffer=4096) as client:
+            await client.send(handshake())
+            await app.connected.wait()
+            await live.emptied()
+
+
+async def test_client_that_closes_without_reading_is_freed() -> None:
+    app = App(flood)
+    async with serve(app, stall_timeout=SOON) as live:
+        ignore_in_kernel(live)
+        async with wire(live.port, receive_buffer=4096) as client:
+            await client.send(handshake() + frame(TEXT))
+            await app.connected.wait()
+            await client.send(frame(8, b"\x03\xe8"))
+            await live.emptied()
+
+
+async def test_client_that_half_closes_without_reading_is_freed() -> None:
+    async def send_much(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.send", "bytes": bytes(LARGE)})
+
+    app = App(send_much)
+    async with serve(app, stall_timeout=SOON) as live:
+        ignore_in_kernel(live)
+        async with wire(live.port, receive_buffer=4096) as client:
+            await client.send(handshake())
+            await app.connected.wait()
+            client.half_close()
+            await live.emptied()
+
+
+async def test_application_that_ends_behind_a_full_transport_does_not_keep_the_connection() -> None:
+    async def send_and_leave(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.send", "bytes": bytes(LARGE)})
+        raise EndOfApplication
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(EndOfApplication):
+            await accepting(scope, receive, send)
+
+    accepting = App(send_and_leave)
+    async with serve(app, stall_timeout=SOON) as live:
+        ignore_in_kernel(live)
+        async with wire(live.port, receive_buffer=4096) as client:
+            await client.send(handshake())
+            await accepting.connected.wait()
+            await live.emptied()
+
+
+async def test_slow_and_steady_reader_stays() -> None:
+    app = App(flood)
+    async with serve(app, stall_timeout=SOON) as live:
+        ignore_in_kernel(live)
+        async with wire(live.port, receive_buffer=65_536) as client:
+            await client.open()
+            for _ in range(40):
+                await client.read(65_536)
+                await anyio.sleep(SOON / 6)
+            assert len(live.server.server_state.tasks) == 1
+
+
+async def test_pongs_do_not_pile_up_for_a_client_that_does_not_read() -> None:
+    app = App(flood)
+    async with serve(app) as live:
+        async with wire(live.port, receive_buffer=4096) as client:
+            await client.send(handshake())
+            await app.connected.wait()
+            (connection,) = live.server.server_state.connections
+            while connection.writable.is_set():  # noqa: ASYNC110 it tells nobody
+                await anyio.sleep(0.01)
+            full = connection.transport.get_write_buffer_size()
+            await client.send(frame(PING, bytes(125)) * 900)
+            await anyio.sleep(SOON)
+            assert connection.transport.get_write_buffer_size() <= full
+            client.reset()
+        await live.emptied()
+
+
+# Handshakes
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (handshake().replace(b"Key: MDEy", b"Key: M"), b"400"),
+        (handshake("/ws?" + "x" * 9_000), b"414"),
+        (handshake("/ws", "X: " + "x" * 9_000), b"431"),
+        (handshake("/ws", *["X: x"] * 200), b"431"),
+        (handshake("/ws", "Content-Length: 5") + b"hello", b"400"),
+        (handshake("/w\xe4?token=secret"), b"400"),
+    ],
+    ids=["key", "long line", "long header", "many headers", "body", "not ASCII"],
+)
+async def test_handshake_that_cannot_be_is_refused(head: bytes, status: bytes) -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.send(head)
+        assert (await client.read_to_end()).split(b" ")[1] == status
+        await live.emptied()
+
+
+@pytest.mark.parametrize("leave", [Wire.reset, Wire.half_close])
+async def test_client_that_leaves_during_the_handshake_leaves_nothing(leave: Callable[[Wire], None]) -> None:
+    app = App(accepts=False)
+    async with serve(app) as live, wire(live.port) as client:
+        await client.send(handshake())
+        await app.connected.wait()
+        leave(client)
+        await live.emptied()
+    assert app.endings[0]["code"] == 1006
+
+
+@pytest.mark.parametrize("leave", [Wire.reset, Wire.half_close])
+async def test_client_that_leaves_without_closing_leaves_nothing(leave: Callable[[Wire], None]) -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(header(BINARY, 500) + b"x")
+        leave(client)
+        await live.emptied()
+    assert len(app.endings) == 1
+
+
+@pytest.mark.parametrize(
+    "early",
+    [header(BINARY, LIMIT + 1), frame(TEXT, b"\xff"), b"\xf0\x80\0\0\0\0"],
+    ids=["too large", "not UTF-8", "reserved bits"],
+)
+async def test_fault_before_the_handshake_is_answered_ends_the_connection(early: bytes) -> None:
+    app = App(accepts=False)
+    async with serve(app) as live, wire(live.port) as client:
+        await client.send(handshake())
+        await app.connected.wait()
+        await client.send(early)
+        assert await client.read_to_end() == b""
+        await live.emptied()
+    assert app.endings[0]["code"] == 1006
+
+
+async def test_ping_before_the_handshake_is_answered_does_not_spoil_the_answer() -> None:
+    app = App(accepts=False)
+    accept = anyio.Event()
+
+    async def hesitate(scope: Scope, receive: Receive, send: Send) -> None:
+        await accept.wait()
+        await send({"type": "websocket.accept"})
+
+    app.converse = hesitate
+    async with serve(app) as live, wire(live.port) as client:
+        await client.send(handshake())
+        await app.connected.wait()
+        await client.send(frame(PING, b"early"))
+        await anyio.sleep(SOON / 3)
+        accept.set()
+        assert (await client.read_head()).startswith(b"HTTP/1.1 101")
+
+
+# Faults and the log
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(CONT, b"x"), 1002),
+        (b"\x82\x01x", 1002),
+        (b"\xc2\x80\0\0\0\0", 1002),
+        (frame(PING, bytes(126)), 1002),
+    ],
+    ids=["not UTF-8", "no beginning", "unmasked", "reserved bit", "long ping"],
+)
+async def test_fault_of_the_client_is_told_and_is_no_error(
+    fault: bytes, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(fault)
+        assert (await client.read_close())[0] == code
+        await client.read_to_end()
+        await live.emptied()
+    assert app.endings[0]["code"] == code
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+async def test_application_that_sends_after_a_fault_learns_that_the_peer_is_gone() -> None:
+    learned: list[type[BaseException]] = []
+
+    async def send_on(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        with pytest.raises(OSError) as caught:
+            await send({"type": "websocket.send", "text": "too late"})
+        learned.append(caught.type)
+
+    async with serve(App(send_on)) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(frame(CONT, b"x"))
+        await client.read_close()
+        await live.emptied()
+    assert len(learned) == 1
+
+
+@pytest.mark.parametrize("path", ["/ws?token=secret", "/w\xe4?token=secret"])
+@pytest.mark.parametrize("accepts", [True, False])
+async def test_no_line_has_the_query(path: str, accepts: bool, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="uvicorn.error")
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.close"})
+
+    async with serve(App(None if accepts else refuse, accepts)) as live, wire(live.port) as client:
+        await client.open(path)
+        client.reset()
+        await live.emptied()
+    assert any("WebSocket /ws" in record.getMessage() for record in caplog.records) == path.isascii()
+    assert not [record for record in caplog.records if "secret" in record.getMessage() + str(record.args)]
+
+
+# The server's end
+
+
+async def test_shutdown_tells_every_client_even_one_that_is_sending() -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(header(BINARY, LARGE) + bytes(100_000))
+        live.server.stop()
+        assert await client.read_close() == (1012, "the server restarts")
+    assert app.endings[0]["code"] == 1012
+
+
+async def test_shutdown_during_a_handshake_answers_500() -> None:
+    app = App(accepts=False)
+    async with serve(app) as live, wire(live.port) as client:
+        await client.send(handshake())
+        await app.connected.wait()
+        live.server.stop()
+        assert (await client.read_head()).startswith(b"HTTP/1.1 500")
+
+
+async def test_shutdown_does_not_wait_for_a_close_frame_that_does_not_come() -> None:
+    async def leave(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.close"})
+
+    async with serve(App(leave)) as live, wire(live.port) as client:
+        await client.open()
+        await client.read_close()
+        with anyio.fail_after(5):
+            live.server.stop()
+            await client.read_to_end()
+
+
+async def test_shutdown_goes_on_past_a_client_that_has_closed_and_does_not_read() -> None:
+    app = App(flood)
+    async with serve(app) as live, wire(live.port) as other:
+        await other.open()
+        async with wire(live.port, receive_buffer=4096) as client:
+            await client.send(handshake())
+            await app.connected.wait()
+            await client.send(frame(8, b"\x03\xe8"))
+            live.server.stop()
+            await live.emptied()
