@@ -84,7 +84,8 @@ class FakeSocket:
 
     def stop_reading(self) -> None:
         """From now on nothing goes out: the transport is above its mark."""
-        self._reads = anyio.Event()
+        if self._reads.is_set():
+            self._reads = anyio.Event()
 
     def read_again(self) -> None:
         """The peer takes what was held up, and goes on."""

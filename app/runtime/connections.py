@@ -6,6 +6,7 @@ Rules of this file:
    its back-off.
 2. A refused attempt does not extend the window that refused it.
 3. While draining nobody is admitted.
+4. What a connection is told before its session exists, during the handshake, the session is told when it does.
 """
 
 import time
@@ -43,6 +44,10 @@ class AdmissionLimits:
     """Admitted attempts of one address."""
 
 
+Order = Callable[[Drainable], None]
+"""Something that a session is told."""
+
+
 @dataclass(slots=True, eq=False)
 class Connection:
     """One admitted connection."""
@@ -53,8 +58,26 @@ class Connection:
     connected_at: float
     """Seconds of the registry's clock."""
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    session: Drainable | None = None
-    """Set once the session runs."""
+    _session: Drainable | None = field(default=None, init=False)
+    _orders: list[Order] = field(default_factory=list, init=False)
+
+    @property
+    def session(self) -> Drainable | None:
+        """The session, once there is one; setting it tells it what was meant for it before."""
+        return self._session
+
+    @session.setter
+    def session(self, session: Drainable) -> None:
+        self._session = session
+        for order in self._orders:
+            order(session)
+
+    def tell(self, order: Order) -> None:
+        """Tell the session, now or as soon as there is one."""
+        if self._session is None:
+            self._orders.append(order)
+        else:
+            order(self._session)
 
 
 class Connections:
@@ -92,8 +115,7 @@ class Connections:
         connection = self._connections.get(connection_id)
         if connection is None:
             raise NotFound(f"connection '{connection_id}' does not exist")
-        if connection.session is not None:
-            connection.session.close(code, reason)
+        connection.tell(lambda session: session.close(code, reason))
 
     async def drain(self) -> None:
         """Admit nobody, let every session finish what it does, and wait until all are gone.
@@ -102,10 +124,9 @@ class Connections:
         """
         self._draining = True
         for connection in self.list():
-            if connection.session is not None:
-                connection.session.drain()
-        while self._connections:
-            self._empty = anyio.Event()
+            connection.tell(lambda session: session.drain())
+        if self._connections:
+            self._empty = self._empty or anyio.Event()
             await self._empty.wait()
 
     def _add(self, connection: Connection) -> None:
