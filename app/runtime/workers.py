@@ -50,10 +50,13 @@ class Workers:
             async with anyio.create_task_group() as group:
                 group.start_soon(_set_when_cancelled, stop)
                 result = await self.run(pool, lambda: function(stop))
+                # Nobody may take what a stopped function returned for the whole.
+                await anyio.lowlevel.checkpoint_if_cancelled()
                 group.cancel_scope.cancel()
+                return result
         except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None  # the function's own; the watcher raises nothing
-        return result
+            error = errors.exceptions[0]  # the function's own; the watcher raises nothing
+        raise error  # not inside the `except`, so that its cause and context stay as they were
 
 
 async def _set_when_cancelled(stop: threading.Event) -> None:
