@@ -156,7 +156,10 @@ class Session:
         self._group.start_soon(self._work, key, job)
 
     def cancel(self, key: str) -> bool:
-        """Cancel a job; returns whether there was one. It ends soon after, and `on_cancelled` is told."""
+        """Cancel a job; returns whether there was one.
+
+        It ends soon after, and `on_cancelled` is told; unless it was done before the cancellation could reach it.
+        """
         scope = self._jobs.get(key)
         if scope is None or scope.cancel_called:
             return False
@@ -260,11 +263,7 @@ class Session:
         try:
             with self._writing:
                 while self._ending is None:
-                    message = self._outbox.take()
-                    if message is not None:
-                        await self._transmit(message)
-                    elif not self._beat():
-                        await self._outbox.wait(self._seconds_until_due())
+                    await self._write_next()
                 await self._finish(self._ending)
         except (OSError, RuntimeError, WebSocketDisconnect) as error:
             # What uvicorn and Starlette raise when the peer is gone in the middle of a message.
@@ -272,6 +271,13 @@ class Session:
         if self._writing.cancelled_caught and self._abort is not None:
             self._abort()
         self._group.cancel_scope.cancel()
+
+    async def _write_next(self) -> None:
+        message = self._outbox.take()
+        if message is not None:
+            await self._transmit(message)
+        elif not self._beat():
+            await self._outbox.wait(self._seconds_until_due())
 
     async def _transmit(self, message: Message) -> None:
         kind = "text" if isinstance(message, str) else "bytes"
