@@ -88,6 +88,7 @@ _MEASURED = re.compile(_MEASURE)
 _CODES = frozenset({"007", "315", "404", "520", "521", "618", "911", "955", "985", "996", "1314", "9527", "5201314"})
 _HOTLINES = frozenset({"110", "119", "211", "10086", "10010", "12306", "12315", "12345"})
 """Numbers that are names; said like telephone numbers, as others of theirs are."""
+_LAUGH = re.compile(r"(?<![A-Za-z])[hH]{2,}+(?![A-Za-z])")
 _GRAPHICS_CARD = re.compile("[1-9]0[5-9]0")
 
 
@@ -113,6 +114,11 @@ def _rule(pattern: str, *, needs: tuple[str, ...] = ()) -> Callable[[_Reading], 
         return read
 
     return add
+
+
+def read_laughs(text: str) -> str:
+    """Return a Chinese text with hhhh, the first letter of 哈 over and over, as 哈哈哈."""
+    return _LAUGH.sub("哈哈哈", text)
 
 
 _LAUGH_START = r"(?<![0-9.,:A-Za-z$€£¥第-])"
@@ -295,7 +301,7 @@ def _range(match: re.Match[str]) -> str:
         return f"{numbers.read_digits(low.replace(',', ''))}{scale}杠"
     counted = _MEASURED.match(match.string, match.end("high")) is not None
     rising = float(low.replace(",", "")) < float(high.replace(",", ""))
-    word = "到" if rising or scale or counted or match["mark"] == "~" else "比"
+    word = "到" if (rising and low != "0") or scale or counted or match["mark"] == "~" else "比"
     return _scaled(low, scale, counted=counted and not _is_ordinal(match)) + word
 
 
@@ -312,10 +318,14 @@ def _numbered(match: re.Match[str]) -> str:
     return match["name"] + numbers.read_decimal(match["numeral"])
 
 
-@_rule(rf"(?<=[A-Za-z])[-−]?(?P<numeral>{_NUMERAL})")
+@_rule(
+    rf"(?<=[A-Za-z])(?!(?<=[0-9kc ]m)[23](?![0-9A-Za-z.]))[-−]?(?P<numeral>{_NUMERAL}(?:-[0-9]++)*+)|{_START}98(?=[kK](?![A-Za-z0-9]))"
+)
 def _of_name(match: re.Match[str]) -> str:
-    """Read the number of RTX4090, iPhone15, v2.0 or COVID-19."""
-    return _short(match["numeral"])
+    """Read the number of RTX4090, iPhone15, v2.0, COVID-19 or i9-14900, not that of m2, and of the rifle 98K."""
+    if match["numeral"] is None:
+        return numbers.read_digits(match[0])
+    return "杠".join(map(_short, match["numeral"].split("-")))
 
 
 @_rule(rf"{_SIGN}(?P<numeral>{_NUMERAL}){_SCALE}(?:\s?{_UNIT})?")

@@ -12,6 +12,7 @@ import regex
 _PICTURES = regex.compile(
     r"[\p{Extended_Pictographic}\p{Emoji_Modifier}\p{Regional_Indicator}--[‼⁉©®™ℹⓂ㊗㊙❓❔❕❗]]+", regex.VERSION1
 )
+_KEYCAP = regex.compile(r"([0-9#*])\ufe0f?\u20e3")
 _ORNAMENTS = str.maketrans({"❓": "？", "❔": "？", "❕": "！", "❗": "！"})
 
 # [doge] and [BILI_微笑] as the platforms write them, :thumbs_up: as Slack and Discord do. [笑哭] is left: its word is.
@@ -38,8 +39,8 @@ _EMOTICON = regex.compile(
 
 
 def drop_pictures(text: str) -> str:
-    """Replace emoji by a space; ❗ and ❓ by the marks that they are."""
-    return text if text.isascii() else _PICTURES.sub(" ", text.translate(_ORNAMENTS))
+    """Replace emoji by a space; ❗ and ❓ by the marks that they are, 1️⃣ by its digit and a space."""
+    return text if text.isascii() else _PICTURES.sub(" ", _KEYCAP.sub(r"\1 ", text.translate(_ORNAMENTS)))
 
 
 def name_pictures(text: str, *, language: str) -> str:

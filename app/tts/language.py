@@ -44,7 +44,7 @@ _SIMPLIFIED = re.compile(f"[{_SIMPLIFICATION[1::2]}]")
 # What Japanese does not write, so that の beside it is the fashion of Chinese chat: simplified characters, less those
 # that Japan simplified in the same way, and particles.
 _ONLY_CHINESE = re.compile(f"[你她吗吧呢啊哪么{''.join(set(_SIMPLIFICATION[1::2]) - set('来点国学会声体黄猫双'))}]")
-_CANTONESE = re.compile("[嘅咗喺啲嘢冇佢哋嚟嗰咁噉唔啱攞]")
+_CANTONESE = re.compile("[嘅咗喺啲佢哋嚟嗰噉啱攞]")
 
 # Letters of one language only, looked for within a script; first hit wins.
 _REFINED: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {

@@ -37,6 +37,11 @@ _INVISIBLE = regex.compile(r"[\p{C}\p{Default_Ignorable_Code_Point}--\s]+", rege
 # Chinese and Japanese punctuation stays full width, for voices trained on it; so do single Korean letters, of which
 # laughter is made, and Arabic ligatures of whole phrases.
 _COMPATIBLE = regex.compile(r"[^，！？；…\u3131-\u3163\ufdf0-\ufdfd]+")
+# ①② and 1½ are no 12 and no 11/2.
+_SMALL_NUMBER = "²³¹¼-¾⁰-₉⅐-⅟↉①-⒛⓪-⓿"
+_BETWEEN_NUMBERS = regex.compile(
+    rf"(?<=[\d{_SMALL_NUMBER}])(?=[{_SMALL_NUMBER}])|(?<=[{_SMALL_NUMBER}])(?=[\d{_SMALL_NUMBER}])"
+)
 
 _ADDRESS = regex.compile(
     r"(?i:https?|ftp)://[!-;=?-~]+\p{M}*|(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"
@@ -179,7 +184,8 @@ def _normalise(text: str) -> str:
     """Bring to NFKC, less some punctuation, and limit combining marks to what scripts write."""
     if text.isascii():
         return text
-    text = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text)
+    text = _BETWEEN_NUMBERS.sub(" ", text)
+    text = _COMPATIBLE.sub(lambda match: unicodedata.normalize("NFKC", match[0]), text).replace("\u2044", "/")
     if _MARKS.search(text):
         text = unicodedata.normalize("NFC", _MARKS.sub(_limit_marks, text))
     return text
@@ -228,7 +234,7 @@ def _read_numbers(text: str, tongue: str) -> str:
 
 def _read_symbols(text: str, tongue: str) -> str:
     if tongue == "zh":
-        return _SILENT_IN_CHINESE.sub(" ", text.translate(_SPOKEN_IN_CHINESE))
+        return _SILENT_IN_CHINESE.sub(" ", chinese.read_laughs(text).translate(_SPOKEN_IN_CHINESE))
     if tongue == "ja":
         text = japanese.read_laughs(text)
     if "&" in text:

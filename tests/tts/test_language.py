@@ -18,6 +18,7 @@ from app.tts.language import detect, matches, primary
         ("(ﾉ´▽`)ﾉ来了来了", "zh-CN"),
         ("歡迎來到直播間", "zh-TW"),
         ("你喺邊度呀", "zh-HK"),
+        ("唔，好吧", "zh-CN"),
         ("こんにちは", "ja"),
         ("配信を開始します", "ja"),
         ("東京都知事選挙が開始", "ja"),

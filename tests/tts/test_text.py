@@ -128,6 +128,12 @@ def test_no_digit_reaches_a_voice_that_cannot_read_it(text: str, language: str) 
         ("-5℃", "负五摄氏度"),
         ("￥5.5", "五点五元"),
         (".5", "零点五"),
+        ("①②③第④名", "一 二 三第四名"),
+        ("1½杯", "一 二分之一杯"),
+        ("10²", "十 二"),
+        ("1️⃣2️⃣", "一 二"),
+        ("50㎡", "五十平方米"),
+        ("hhhhhhh", "哈哈哈"),
     ],
 )
 def test_chinese_chat(text: str, spoken: str) -> None:
