@@ -47,7 +47,8 @@ class InvalidInput(ChorusError):
 class TextTooLong(InvalidInput):
     """More text, or more speech from a text, than one request may make.
 
-    `length` and `limit` are counted in `unit`.
+    `length` and `limit` are counted in `unit`. Where the counting stopped at the limit, `length` is the least that it
+    can be.
     """
 
     def __init__(self, message: str, *, length: int, limit: int, unit: str = "characters", field: str = "text") -> None:
