@@ -105,7 +105,7 @@ def test_linux_kills_a_worker_whose_server_is_gone(
 
 
 def test_import_stays_light() -> None:
-    heavy = "{'numpy', 'asyncio', 'anyio', 'json', 'typing', 'dataclasses'}"
+    heavy = "{'numpy', 'asyncio', 'anyio', 'json', 'typing', 'dataclasses', 'enum', 're'}"
     code = f"import sys, app.runtime.child; print({heavy} & set(sys.modules))"
     printed = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert printed.stdout.strip() == "set()"
