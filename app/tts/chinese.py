@@ -65,11 +65,15 @@ _UNITS = {
     "min": "分钟",
     "ms": "毫秒",
     "db": "分贝",
+    "kb": "KB",
+    "mb": "MB",
+    "gb": "GB",
+    "tb": "TB",
     "°c": "摄氏度",
     "°f": "华氏度",
     "°": "度",
 }
-"""In any case of letters, the longer before their beginnings. GB, G and the like are said as letters."""
+"""In any case of letters, the longer before their beginnings. Those of data stay letters."""
 _LETTER_UNITS = {"m": "米", "g": "克", "L": "升", "h": "小时", "s": "秒"}
 """In this case only: G is a gigabyte or a network, M mega, S a season."""
 _UNIT = rf"(?P<unit>(?i:{'|'.join(_UNITS)})|[{''.join(_LETTER_UNITS)}])(?![A-Za-z0-9])"
@@ -90,6 +94,7 @@ _HOTLINES = frozenset({"110", "119", "211", "10086", "10010", "12306", "12315", 
 """Numbers that are names; said like telephone numbers, as others of theirs are."""
 _LAUGH = re.compile(r"(?<![A-Za-z])[hH]{2,}+(?![A-Za-z])")
 _GRAPHICS_CARD = re.compile("[1-9]0[5-9]0")
+_NEAR_YEAR = re.compile("19[5-9][0-9]|20(?!00)[0-4][0-9]")
 
 
 def read_numbers(text: str) -> str:
@@ -180,20 +185,24 @@ def _groups(match: re.Match[str]) -> str:
     return ("，" if max(map(len, parts)) == 1 else "杠").join(map(numbers.read_digits, parts))
 
 
-@_rule(r"(?<![0-9.,])(?P<first>[12][0-9]{3})\s?[-~–—−到至]\s?(?P<last>[12][0-9]{3})(?=年)", needs=("年",))
+@_rule(
+    r"(?<![0-9.,])(?P<first>[12][0-9]{3})\s?[-~–—−到至]\s?(?P<last>[12][0-9]{3})(?=年|赛季|款)",
+    needs=("年", "赛季", "款"),
+)
 def _years(match: re.Match[str]) -> str:
     return f"{numbers.read_year(match['first'])}到{numbers.read_year(match['last'])}"
 
 
 @_rule(
-    r"(?<![0-9.,])(?:(?:1[1-9]|2[0-2])[0-9]{2}(?=年(?![前后内来]|以[前后上]))"
+    r"(?<![0-9.,])(?:(?:1[1-9]|2[0-2])[0-9]{2}(?=年(?![前后内来]|以[前后上])|赛季|款|届|版)"
     r"|(?:[6-9][1-9]|0[0-9])(?=年(?![级前后内]))|[0-9][05](?=后(?![面来天退])))",
-    needs=("年", "后"),
+    needs=("年", "后", "赛季", "款", "届", "版"),
 )
 def _year(match: re.Match[str]) -> str:
     return numbers.read_year(match[0])
 
 
+@_rule(r"(?<=[0-9])\s?[-~–—−]\s?(?=(?:上午|下午|早上|晚上|中午|凌晨|次日|第)[0-9])", needs=_DASHES)
 @_rule(r"(?<=[0-9][年月日号点时分秒岁元块万千百亿度级楼集章%])\s?[-~–—−]\s?(?=[0-9])", needs=_DASHES)
 @_rule(r"(?<=[0-9]:[0-9][0-9])\s?[-~–—−]\s?(?=[0-9])", needs=(":",))
 def _to(_: re.Match[str]) -> str:
@@ -246,7 +255,12 @@ def _slashed(match: re.Match[str]) -> str:
             return f"{numbers.read_integer(first)}月{numbers.read_integer(second)}日"
         if 0 < first <= second:
             return numbers.read_fraction(*parts)
-    return "杠".join(map(_short, parts))
+    return "杠".join(numbers.read_decimal(part) if len(part) < 5 else numbers.read_digits(part) for part in parts)
+
+
+@_rule(r"(?<=[元块米里人次])/(?=[天月年小时度个斤人次秒分件米平])", needs=("/",))
+def _per(_: re.Match[str]) -> str:
+    return "每"
 
 
 @_rule(
@@ -313,13 +327,19 @@ def _is_ordinal(match: re.Match[str]) -> bool:
     return match.string[match.start() - 1 : match.start()] == "第"
 
 
+@_rule(r"(?<=[0-9])\s?~\s?(?=[-−]?[0-9])", needs=("~",))
+def _to_signed(_: re.Match[str]) -> str:
+    return "到"
+
+
 @_rule(rf"(?<![A-Za-z])(?P<name>(?i:top|lvl?|level|no\.?|vol\.?|ep|part|chapter)[-\s]?)(?P<numeral>{_NUMERAL})")
 def _numbered(match: re.Match[str]) -> str:
     return match["name"] + numbers.read_decimal(match["numeral"])
 
 
 @_rule(
-    rf"(?<=[A-Za-z])(?!(?<=[0-9kc ]m)[23](?![0-9A-Za-z.]))[-−]?(?P<numeral>{_NUMERAL}(?:-[0-9]++)*+)|{_START}98(?=[kK](?![A-Za-z0-9]))"
+    rf"(?<=[A-Za-z])(?!(?<=[0-9kc ]m)[23](?![0-9A-Za-z.]))[-−]?(?P<numeral>{_NUMERAL}(?:-[0-9]++)*+)"
+    rf"|{_START}98(?=[kK](?![A-Za-z0-9]))"
 )
 def _of_name(match: re.Match[str]) -> str:
     """Read the number of RTX4090, iPhone15, v2.0, COVID-19 or i9-14900, not that of m2, and of the rifle 98K."""
@@ -371,6 +391,6 @@ def _bare(numeral: str, *, following: str) -> str:
     if following.isascii() and following.isalpha() and not numeral.endswith("00"):
         return _short(numeral)
     long = len(numeral) > 6 and not numeral.endswith("000")
-    if long or numeral in _CODES or _GRAPHICS_CARD.fullmatch(numeral):
+    if long or numeral in _CODES or _GRAPHICS_CARD.fullmatch(numeral) or _NEAR_YEAR.fullmatch(numeral):
         return numbers.read_digits(numeral)
     return numbers.read_decimal(numeral)
