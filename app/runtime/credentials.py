@@ -47,7 +47,8 @@ class RequireIdentity:
         authority: the judge.
         required: whether everybody needs a credential.
         open_paths: paths, without a proxy's prefix, where nothing is needed and nothing is judged: health
-            checks, log-in, and webhooks whose senders use the header for a signature of their own.
+            checks, log-in, and webhooks whose senders use the header for a signature of their own. One that ends
+            with a slash opens all below it.
     """
 
     def __init__(self, app: ASGIApp, authority: Authority, *, required: bool, open_paths: Collection[str] = ()) -> None:
@@ -55,10 +56,11 @@ class RequireIdentity:
         self._authority = authority
         self._required = required
         self._open_paths = frozenset(open_paths)
+        self._open_folders = tuple(path for path in self._open_paths if path.endswith("/") and path != "/")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge, then go on or refuse."""
-        if scope["type"] not in ("http", "websocket") or route_path(scope) in self._open_paths:
+        if scope["type"] not in ("http", "websocket") or self._is_open(route_path(scope)):
             await self._app(scope, receive, send)
             return
         try:
@@ -69,6 +71,9 @@ class RequireIdentity:
             await _refuse(scope, receive, send, error)
             return
         await self._app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or path.startswith(self._open_folders)
 
 
 def take_credential(scope: Scope) -> Credential | None:

@@ -205,6 +205,13 @@ async def test_required_leaves_only_the_open_paths() -> None:
     assert subject(await call(app, request(b"token=" + TOKEN.encode()))) == "ann"
 
 
+async def test_a_folder_may_be_open_but_not_all() -> None:
+    app = RequireIdentity(teller, AUTHORITY, required=True, open_paths={"/web/", "/"})
+    assert subject(await call(app, request(path="/web/style.css"))) is None
+    assert subject(await call(app, request(path="/"))) is None
+    assert (await call(app, request(path="/website")))[0]["status"] == 401
+
+
 async def test_lifespan_passes() -> None:
     app = RequireIdentity(teller, AUTHORITY, required=True)
     assert subject(await call(app, {"type": "lifespan"})) is None
