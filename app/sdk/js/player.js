@@ -12,6 +12,7 @@ const LEAD_SECONDS = 0.02; // between scheduling a sound and its start, so that 
  * @template Info
  * @typedef {object} Item
  * @property {Info} info what was given with it
+ * @property {AudioBuffer | null} buffer its sound; null before it is decoded
  * @property {number | null} duration seconds; null before it is decoded
  * @property {Promise<boolean>} done whether it was played to its end, known when it has ended or was dropped
  */
@@ -23,7 +24,7 @@ const LEAD_SECONDS = 0.02; // between scheduling a sound and its start, so that 
  * first key or pointer press, or by `unlock()` called from a handler of one.
  *
  * Events, all of them `CustomEvent`s:
- * - `start`, `end`, `error`: detail is `{item, error}`;
+ * - `decoded`, `start`, `end`, `error`: detail is `{item, error}`;
  * - `idle`: nothing is left;
  * - `lock`: detail is `{locked}`, when sound becomes possible or turns out not to be.
  */
@@ -140,6 +141,7 @@ export class Player extends EventTarget {
     try {
       item.buffer = await this.#context.decodeAudioData(bytes);
       item.duration = item.buffer.duration;
+      this.#tell("decoded", { item, error: null });
     } catch (error) {
       if (!this.#items.includes(item)) return;
       this.#items.splice(this.#items.indexOf(item), 1);
