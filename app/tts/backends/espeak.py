@@ -1,4 +1,4 @@
-"""The embedded backend: espeak-ng 1.52 in worker processes, with 141 languages and no download.
+"""The embedded backend: espeak-ng 1.52 in worker processes, with 138 languages and accents and no download.
 
 espeak-ng crashes when two threads meet in it, and some texts crash it in any case (two characters are enough), so it
 runs in processes of its own (`espeak_worker`), which also keeps its GPL code apart from the server. Its voices are

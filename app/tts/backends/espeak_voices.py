@@ -18,7 +18,10 @@ FEMALE_VARIANT = "f2"
 (-18 dB RMS in Mandarin and English, 1 to 3 dB above f3 and f5), has clear harmonics and keeps the durations of the
 plain voice; several of the community's variants speak at half the speed or clip."""
 LISTED_VARIANTS = ("f1", "f2", "f3", "f4", "f5", "m1", "m2", "m4", "m7")
-"""Those of espeak's own that are heard apart, at even loudness. With them each of 141 voices is listed ten times."""
+"""Those of espeak's own that are heard apart, at even loudness. With them each of 138 voices is listed ten times."""
+
+DUMB_VOICES = frozenset({"art/xex", "gmq/fo", "trk/kaa"})
+"""Identifiers of voices whose dictionaries espeak-ng 1.52 announces and espeakng-loader 0.2.4 does not carry."""
 
 _TAGS: Mapping[str, str] = {
     "ca-ba": "ca-x-balear",
@@ -33,7 +36,6 @@ _TAGS: Mapping[str, str] = {
     "pt": "pt-PT",
     "py": "art-x-pyash",
     "ru-cl": "ru-x-classic",
-    "xex": "art-x-xextan",
     "yue": "zh-HK",
     "yue-latn-jyutping": "yue-Latn-jyutping",
 }
@@ -114,7 +116,7 @@ class Catalogue:
             tags = [(int(priority), tag) for priority, tag in (pair.split(" ") for pair in languages.split(","))]
             if identifier.startswith("!v/"):
                 self._add_variant(identifier.removeprefix("!v/"), name, Gender(gender))
-            else:
+            elif identifier not in DUMB_VOICES:
                 self._add_base(identifier, name, tags, Gender(gender))
         self.listed = tuple(
             self._voice(base, variant)

@@ -7,6 +7,7 @@ from app.tts.backends.espeak_voices import Catalogue, Sound, canonical, is_male
 from app.tts.speech import Gender, Voice
 
 LINES = """\
+gmq/fo\tFaroese\t5 fo\tmale
 gmw/en\tEnglish (Great Britain)\t2 en-gb,2 en\tmale
 gmw/en-US\tEnglish (America)\t2 en-us,3 en\tmale
 iro/chr\tCherokee\t5 chr-US-Qaaa-x-west\tmale
@@ -57,7 +58,7 @@ def test_capitals_of_an_id_do_not_matter(catalogue: Catalogue) -> None:
     assert catalogue.find("EN-US+anxiousandy").id == "en-us+AnxiousAndy"
 
 
-@pytest.mark.parametrize("voice_id", ["", "+", "+f2", "cmn+", "cmn+f9", "cmn+f2+f2", "xx", "cmn\0", "sit/cmn"])
+@pytest.mark.parametrize("voice_id", ["", "+", "+f2", "cmn+", "cmn+f9", "cmn+f2+f2", "xx", "cmn\0", "sit/cmn", "fo"])
 def test_voice_that_does_not_exist_is_not_found(catalogue: Catalogue, voice_id: str) -> None:
     with pytest.raises(VoiceNotFound):
         catalogue.find(voice_id)
@@ -102,7 +103,7 @@ def test_language_finds_its_voice(catalogue: Catalogue, language: str, voice_id:
     assert catalogue.choose(language).id == voice_id
 
 
-@pytest.mark.parametrize("language", ["tlh", "", "-", "z", "pt-BR"])
+@pytest.mark.parametrize("language", ["tlh", "", "-", "z", "pt-BR", "fo"])
 def test_language_that_nobody_speaks_is_not_found(catalogue: Catalogue, language: str) -> None:
     with pytest.raises(VoiceNotFound):
         catalogue.choose(language)
