@@ -17,7 +17,7 @@ const token = new URLSearchParams(location.hash.slice(1)).get("token") ?? query.
 
 const client = new DanmuClient(undefined, { token, waitForServer: true });
 const menus = new VoiceMenus(element("language"), element("voice"));
-const status = new Status(element, token, () => (element("token-form").hidden = false));
+const status = new Status(element, token, askForToken);
 const wave = new Waveform(element("wave"));
 
 let player = null; // made at the first gesture, before which browsers allow no sound
@@ -81,6 +81,10 @@ element("replay").addEventListener("click", () => {
 element("volume").addEventListener("input", () => {
   if (player) player.volume = Number(element("volume").value);
 });
+function askForToken() {
+  client.close();
+  element("token-form").hidden = false;
+}
 element("token-form").addEventListener("submit", (event) => {
   event.preventDefault();
   location.hash = `token=${encodeURIComponent(element("token").value)}`;
@@ -263,4 +267,4 @@ for (const name of ["quality", "format"]) {
   if (query.has(name)) element(name).value = query.get(name);
 }
 write(query.get("text") ?? WELCOME);
-client.connect();
+client.connect().catch(() => {}); // its state has told

@@ -11,19 +11,20 @@ export class Status {
   #element;
   #token;
   #onRefused;
+  #timer;
   #queued = 0;
 
   /**
    * @param {(id: string) => HTMLElement} element
    * @param {string | null} token
-   * @param {() => void} onRefused told when the server wants another token
+   * @param {() => void} onRefused told when the server wants another token; it is asked no more
    */
   constructor(element, token, onRefused) {
     this.#element = element;
     this.#token = token;
     this.#onRefused = onRefused;
     document.addEventListener("visibilitychange", () => document.hidden || this.refresh());
-    setInterval(() => document.hidden || this.refresh(), EVERY_SECONDS * 1000);
+    this.#timer = setInterval(() => document.hidden || this.refresh(), EVERY_SECONDS * 1000);
     this.refresh();
   }
 
@@ -42,7 +43,10 @@ export class Status {
     const headers = this.#token ? { Authorization: `Bearer ${this.#token}` } : {};
     try {
       const response = await fetch(new URL(`../${path}`, import.meta.url), { headers });
-      if (response.status === 401) this.#onRefused();
+      if (response.status === 401) {
+        clearInterval(this.#timer);
+        this.#onRefused();
+      }
       return response.ok ? await response.json() : null;
     } catch {
       return null; // the server is away, as the state of the connection says already

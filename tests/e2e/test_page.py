@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
@@ -19,6 +20,12 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@pytest.fixture
+def server_with_key(tmp_path: Path) -> Iterator[Served]:
+    with served(tmp_path, API_KEYS=KEY) as running:
         yield running
 
 
@@ -187,9 +194,9 @@ def test_nothing_is_wider_than_the_window(page: Page, server: Served, width: int
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_lost_connection_is_told(context: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_lost_connection_is_told(context: BrowserContext, tmp_path: Path) -> None:
     page = context.new_page()  # the browser itself complains when the server is gone
-    with served(tmp_path_factory.mktemp("data")) as server:
+    with served(tmp_path) as server:
         open_page(page, server)
 
     expect(page.locator("#connection")).to_have_attribute("data-state", "waiting")
@@ -197,8 +204,20 @@ def test_a_lost_connection_is_told(context: BrowserContext, tmp_path_factory: py
     expect(page.get_by_role("button", name="Try now")).to_be_visible()
 
 
-def test_a_closed_server_opens_to_a_token(page: Page, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with served(tmp_path_factory.mktemp("data"), AUTH_REQUIRED="true", API_KEYS=KEY) as server:
+def test_a_wrong_token_is_asked_for_again(context: BrowserContext, server_with_key: Served) -> None:
+    page = context.new_page()  # the browser itself complains of each refusal
+    page.goto(f"{server_with_key.url}/#token=wrong")
+
+    page.get_by_label("This server wants a token").fill(KEY)
+    page.get_by_role("button", name="Use it").click()
+
+    page.wait_for_selector(CONNECTED)
+    expect(page.locator("#engines")).to_contain_text("espeak")
+    expect(page.get_by_label("This server wants a token")).to_be_hidden()
+
+
+def test_a_closed_server_opens_to_a_token(page: Page, tmp_path: Path) -> None:
+    with served(tmp_path, AUTH_REQUIRED="true", API_KEYS=KEY) as server:
         open_page(page, server, f"/?token={KEY}")
         expect(page.locator("#engines")).to_contain_text("espeak")
 
