@@ -6,6 +6,7 @@ A message names the thing, its value and the rule that it breaks.
     ChorusError
     ├── InvalidInput             the caller sent a value that breaks a rule
     │   ├── TextTooLong
+    │   ├── NothingToSpeak       a text without anything that can be spoken
     │   ├── InvalidAudio         not audio, damaged, or beyond the bounds of decoding
     │   └── ForbiddenAddress     an outgoing URL that may not be called
     ├── NotFound
@@ -56,6 +57,13 @@ class TextTooLong(InvalidInput):
         self.length = length
         self.limit = limit
         self.unit = unit
+
+
+class NothingToSpeak(InvalidInput):
+    """A text without anything that can be spoken: blank, or emoji alone."""
+
+    def __init__(self) -> None:
+        super().__init__("text has nothing in it that can be spoken", field="text")
 
 
 class InvalidAudio(InvalidInput):

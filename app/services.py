@@ -67,6 +67,7 @@ class Services:
             ),
             queue_depth=settings.tts_queue_depth,
             default_backend=settings.tts_default_backend,
+            default_language=settings.tts_default_language,
             words_per_minute=settings.tts_words_per_minute,
             on_job=self._note_job,
         )

@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """Speech backends to start, in order of preference."""
     tts_default_backend: str = "auto"
     """The backend that speaks when none is named; auto takes the first that is available."""
+    tts_default_language: str = "zh-CN"
+    """Language (BCP 47) of texts that do not show theirs, such as 666."""
     tts_workers: Count = 0
     """Processes of the embedded voice; 0 takes one a core, at most four."""
     tts_words_per_minute: Annotated[int, Field(ge=80, le=450)] = 260

@@ -30,7 +30,6 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from app.tts.backends.espeak import Espeak  # noqa: E402
-
 from app.tts.speech import Utterance  # noqa: E402
 
 MIB = 1024 * 1024
@@ -126,7 +125,7 @@ async def client(server: Server) -> AsyncIterator[ClientConnection]:
 
 async def ask(connection: ClientConnection, text: str, *, type: str = "tts") -> float:
     """Send a line and wait for the first message of the answer; returns the seconds it took."""
-    message = json.dumps({"id": text, "type": type, "data": {"text": text}})
+    message = json.dumps({"id": "req_1", "type": type, "data": {"text": text}})
     started = time.perf_counter()
     await connection.send(message)
     reply = await connection.recv(decode=False)
@@ -208,20 +207,22 @@ async def random_arrivals(server: Server, seconds: float, rate: float = 20.0) ->
 
 
 async def crowd(server: Server, clients: int, rounds: int) -> list[Row]:
-    """Many clients at once: nobody fails, and what the server itself costs beside its workers."""
+    """Many clients at once: nobody fails, and what the server itself costs beside its workers, handshakes excepted."""
     waits: list[float] = []
+    connections = [await connect(server.url, compression=None, max_size=None) for _ in range(clients)]
 
     async def one(number: int) -> None:
         rng = random.Random(1000 + number)
-        async with client(server) as connection:
-            for _ in range(rounds):
-                waits.append(await ask(connection, line(rng)))
+        for _ in range(rounds):
+            waits.append(await ask(connections[number], line(rng)))
 
     before = server.cpu()
     async with asyncio.TaskGroup() as group:
         for number in range(clients):
             group.create_task(one(number))
     own, workers = (after - earlier for after, earlier in zip(server.cpu(), before, strict=True))
+    for connection in connections:
+        await connection.close()
     replies = clients * rounds
     ratio = own / workers
     return [

@@ -1,8 +1,7 @@
 """What every WebSocket door does first: admit the connection, or refuse it in the handshake."""
 
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Callable
 
 from fastapi import WebSocket
 from starlette.responses import JSONResponse
@@ -12,18 +11,16 @@ from app.runtime.connections import Connection, Gate
 from app.runtime.server import EXTENSION
 
 
-@asynccontextmanager
-async def admitted(socket: WebSocket, gate: Gate) -> AsyncIterator[Connection | None]:
-    """Accept a socket that the gate admits, while the block runs; or refuse it (429, 503) and give None."""
-    with ExitStack() as stack:
-        try:
-            connection = stack.enter_context(gate.admit(socket.client.host if socket.client else ""))
-        except (Overloaded, Draining) as error:
-            await _refuse(socket, error)
-            yield None
-            return
-        await socket.accept()
-        yield connection
+async def admit(socket: WebSocket, gate: Gate) -> Connection | None:
+    """Let a socket in that the gate admits, or refuse it in the handshake (429, 503) and return None.
+
+    The connection counts until its `with` block ends; the socket is accepted inside it.
+    """
+    try:
+        return gate.admit(socket.client.host if socket.client else "")
+    except (Overloaded, Draining) as error:
+        await _refuse(socket, error)
+        return None
 
 
 def abort_of(socket: WebSocket) -> Callable[[], None] | None:

@@ -12,10 +12,10 @@ Rules of this file:
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import anyio
 
@@ -50,16 +50,25 @@ Order = Callable[[Drainable], None]
 
 @dataclass(slots=True, eq=False)
 class Connection:
-    """One admitted connection."""
+    """One admitted connection, which counts until its `with` block ends."""
 
     route: str
     client: str
     """The address it is counted under."""
     connected_at: float
     """Seconds of the registry's clock."""
+    _leave: Callable[["Connection"], None]
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _session: Drainable | None = field(default=None, init=False)
     _orders: list[Order] = field(default_factory=list, init=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave(self)
 
     @property
     def session(self) -> Drainable | None:
@@ -155,9 +164,8 @@ class Gate:
     def __len__(self) -> int:
         return self._per_client.total()
 
-    @contextmanager
-    def admit(self, host: str) -> Iterator[Connection]:
-        """Count a connection from this address in, for as long as the block runs.
+    def admit(self, host: str) -> Connection:
+        """Count a connection from this address in; the caller's `with` block counts it out.
 
         Raises:
             Draining: the server is shutting down.
@@ -166,16 +174,16 @@ class Gate:
         """
         key = client_key(host)
         self._check(key)
-        connection = Connection(self._route, key, self._clock())
+        connection = Connection(self._route, key, self._clock(), self._let_out)
         self._per_client[key] += 1
         self._connections._add(connection)
-        try:
-            yield connection
-        finally:
-            self._connections._remove(connection)
-            self._per_client[key] -= 1
-            if not self._per_client[key]:
-                del self._per_client[key]
+        return connection
+
+    def _let_out(self, connection: Connection) -> None:
+        self._connections._remove(connection)
+        self._per_client[connection.client] -= 1
+        if not self._per_client[connection.client]:
+            del self._per_client[connection.client]
 
     def _check(self, key: str) -> None:
         if self._connections.is_draining:

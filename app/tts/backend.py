@@ -1,6 +1,6 @@
 """What a speech backend is: the protocol that `app/tts/backends/*` implement, one file each."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -63,11 +63,11 @@ class Backend(Protocol):
             VoiceNotFound: no voice speaks that language.
         """
 
-    def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncIterator[bytes]:
+    def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[bytes, None]:
         """Yield int16 little-endian mono PCM at `sample_rate`.
 
         `whole=True` lets the backend yield once at the end, which costs least; otherwise the first chunk comes
-        as early as the backend can. Closing the iterator, or cancelling the task that awaits it, cancels the
+        as early as the backend can. Closing the generator, or cancelling the task that awaits it, cancels the
         synthesis, and neither returns before the backend is free for the next utterance.
 
         Raises:

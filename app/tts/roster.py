@@ -18,10 +18,17 @@ _TAG_IN_VOICE = re.compile(r"([a-z]{2,3})[-_]([A-Z]{2})[-_]")
 class Roster:
     """Who can speak, and who should."""
 
-    def __init__(self, backends: Sequence[Backend], *, default: str = AUTO) -> None:
-        """List the backends, at least one; `default` names the one that speaks when none is asked for."""
+    def __init__(self, backends: Sequence[Backend], *, default: str = AUTO, default_language: str = "en-US") -> None:
+        """List the backends.
+
+        Args:
+            backends: at least one, in order of preference.
+            default: the one that speaks when none is asked for.
+            default_language: BCP 47, of texts that do not show theirs.
+        """
         self._backends = {backend.name: backend for backend in backends}
         self._default = default
+        self._default_language = default_language
 
     def __iter__(self) -> Iterator[Backend]:
         return iter(self._backends.values())
@@ -86,7 +93,7 @@ class Roster:
         """
         backend = self.ready(request.backend)
         if not request.voice:
-            return backend.choose_voice(language.detect(request.text))
+            return backend.choose_voice(language.detect(request.text, default=self._default_language))
         if request.backend:
             return backend.find_voice(request.voice)
         return self._find_anywhere(request.voice, backend)

@@ -7,13 +7,13 @@ one takes a turn of its own.
 
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 import anyio
 
-from app.errors import ChorusError, InvalidInput
+from app.errors import ChorusError, NothingToSpeak
 from app.runtime.queue import Priority, WaitingLine
 from app.runtime.workers import Workers
 from app.tts import pieces, text
@@ -68,6 +68,7 @@ class Synthesizer:
         cache: SpeechCache,
         queue_depth: int,
         default_backend: str = AUTO,
+        default_language: str = "en-US",
         words_per_minute: int = 260,
         on_job: Callable[[str, float, ChorusError | None], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -80,11 +81,12 @@ class Synthesizer:
             cache: of finished speech.
             queue_depth: jobs that may wait for one backend, 0 for no limit.
             default_backend: the one that speaks when none is named; `auto` takes the first that is available.
+            default_language: BCP 47, of texts that do not show theirs: 666.
             words_per_minute: how fast, as espeak-ng counts.
             on_job: told backend, seconds and error (None: none) of every job that ran to its end.
             clock: seconds, monotonic.
         """
-        self._roster = Roster(backends, default=default_backend)
+        self._roster = Roster(backends, default=default_backend, default_language=default_language)
         self._lines = {
             backend.name: WaitingLine(concurrency=backend.concurrency, depth=queue_depth, clock=clock)
             for backend in backends
@@ -175,13 +177,14 @@ class Synthesizer:
         Raises:
             BackendUnavailable: the named backend, or every one, cannot speak now.
             VoiceNotFound: the voice does not exist there.
-            InvalidInput: the sample rate is out of range, or nothing speakable is in the text.
+            InvalidInput: the sample rate is out of range.
+            NothingToSpeak: the text has nothing in it that can be spoken.
         """
         voice = self._roster.choose_voice(request)
         output = Output.of(request)
         clean = text.clean(request.text, language=voice.language)
         if not text.is_speakable(clean):
-            raise InvalidInput("text has nothing in it that can be spoken", field="text")
+            raise NothingToSpeak
         return Plan(Utterance(clean, voice, self._words_per_minute), output)
 
     async def speak(self, request: SpeechRequest, *, client: Hashable, priority: Priority = Priority.NORMAL) -> Speech:
@@ -235,8 +238,9 @@ class Synthesizer:
             if not text.is_speakable(piece):
                 continue
             await room()
-            async with line.turn(client):
-                async for pcm in backend.synthesize(replace(spoken, text=piece), whole=False):
+            utterance = replace(spoken, text=piece)
+            async with line.turn(client), aclosing(backend.synthesize(utterance, whole=False)) as chunks:
+                async for pcm in chunks:
                     emit(await tape.write(pcm))
         emit(await tape.finish())
 
@@ -251,7 +255,8 @@ class Synthesizer:
                     return None
                 self._flights[plan] = flight = _Flight()
                 started = self._clock()
-                pcm = b"".join([chunk async for chunk in backend.synthesize(plan.utterance, whole=True)])
+                async with aclosing(backend.synthesize(plan.utterance, whole=True)) as chunks:
+                    pcm = b"".join([chunk async for chunk in chunks])
                 self._tell(backend.name, self._clock() - started, None)
             outcome = await self._render(pcm, plan.output, plan.utterance.voice)
             self._cache.put(plan, outcome)

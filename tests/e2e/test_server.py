@@ -4,6 +4,7 @@ import io
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 import wave
@@ -111,7 +112,7 @@ def test_with_auth_everything_but_health_needs_a_credential(tmp_path):
             assert json.loads(socket.recv(timeout=10))["status"] == "success"
         token = issue_token(tmp_path)
         assert server.get("/stats", Authorization=f"Bearer {token}")[0] == 200
-        assert server.stop() == 0
+        assert server.stop() == -signal.SIGTERM
     assert KEY not in server.log
     assert token not in server.log
 
@@ -135,7 +136,7 @@ def test_sigterm_answers_what_runs_closes_what_is_idle_and_leaves_nothing_behind
             chunks = [first["data"]["text_chunk"]]
             while (reply := json.loads(busy.recv(timeout=30)))["type"] == "tts_chunk":
                 chunks.append(reply["data"]["text_chunk"])
-        assert server.process.wait(30) == 0
+        assert server.process.wait(30) == -signal.SIGTERM
     assert closed.value.rcvd.code == 1012
     assert reply["type"] == "tts_complete"
     assert "".join(chunks) == text

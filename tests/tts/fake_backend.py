@@ -1,6 +1,6 @@
 """A speech backend that does what a test tells it to, and remembers what it was asked."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -68,7 +68,7 @@ class FakeBackend:
                 return voice
         raise VoiceNotFound(language, backend=self.name)
 
-    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncIterator[bytes]:
+    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[bytes, None]:
         self.started += 1
         self._speaking += 1
         self.most_at_once = max(self.most_at_once, self._speaking)

@@ -8,12 +8,11 @@ from functools import partial
 
 from app.api.danmu import messages
 from app.api.danmu.chunks import Chunks
-from app.errors import ChorusError, RateLimited, TextTooLong
+from app.errors import ChorusError, NothingToSpeak, RateLimited, TextTooLong
 from app.runtime.limits import TokenBucket
 from app.runtime.session import POLICY, Ending, Session, SessionLimits, Socket
 from app.tts.speech import Speech, SpeechRequest
 from app.tts.synthesizer import Synthesizer
-from app.tts.text import is_speakable
 
 logger = logging.getLogger(__name__)
 
@@ -139,9 +138,10 @@ class Conversation:
         await self.session.send(messages.encode_complete(id, total_duration=seconds, chunks_sent=sent))
 
     async def _speak_piece(self, request: SpeechRequest) -> Speech:
-        if is_speakable(request.text):
+        try:
             return await self._synthesizer.speak(request, client=self)
-        return await self._synthesizer.pause(request, seconds=PAUSE_SECONDS)
+        except NothingToSpeak:
+            return await self._synthesizer.pause(request, seconds=PAUSE_SECONDS)
 
     async def _list_voices(self, id: str, wanted: messages.VoicesFields) -> None:
         voices = self._synthesizer.voices(backend=wanted.backend or None, language_tag=wanted.language or None)

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, WebSocket
 
-from app.api.admission import abort_of, admitted
+from app.api.admission import abort_of, admit
 from app.api.danmu.conversation import Conversation, DanmuLimits
 from app.runtime.connections import Gate
 from app.tts.synthesizer import Synthesizer
@@ -14,10 +14,13 @@ def router(synthesizer: Synthesizer, gate: Gate, limits: DanmuLimits) -> APIRout
 
     @routes.websocket("/ws")
     async def converse(socket: WebSocket) -> None:
-        async with admitted(socket, gate) as connection:
-            if connection is not None:
-                conversation = Conversation(synthesizer, socket, limits, abort=abort_of(socket))
-                connection.session = conversation.session
-                await conversation.run()
+        connection = await admit(socket, gate)
+        if connection is None:
+            return
+        with connection:
+            await socket.accept()
+            conversation = Conversation(synthesizer, socket, limits, abort=abort_of(socket))
+            connection.session = conversation.session
+            await conversation.run()
 
     return routes

@@ -191,7 +191,11 @@ def test_no_reply_is_larger_than_one_mebibyte(size):
 @pytest.mark.parametrize(
     ("error", "code", "details"),
     [
-        (TextTooLong("t", length=2, limit=1), "TEXT_TOO_LONG", {"field": "text", "length": 2, "limit": 1}),
+        (
+            TextTooLong("t", length=2, limit=1),
+            "TEXT_TOO_LONG",
+            {"field": "text", "length": 2, "limit": 1, "unit": "characters"},
+        ),
         (InvalidInput("t", field="sample_rate"), "INVALID_MESSAGE_FORMAT", {"field": "sample_rate"}),
         (VoiceNotFound("x", backend="espeak"), "VOICE_NOT_FOUND", {"voice": "x", "backend": "espeak"}),
         (RateLimited("t", retry_after=1.23456), "RATE_LIMITED", {"retry_after": 1.235}),

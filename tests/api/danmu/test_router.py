@@ -53,7 +53,11 @@ async def test_each_format_is_what_it_says(format, magic):
 
 
 async def test_chunks_join_to_the_text_and_each_is_a_file():
-    text = "First sentence here. Second one, with a clause! 🎉🎉🎉 Third?  Last words" * 5
+    text = (
+        "First sentence here. Second one, with a clause! 🎉🎉🎉 [doge]\n<b></b> Third?  Last words" * 5
+        + "🎉" * 90
+        + "the end"
+    )
     async with door(FakeBackend()) as opened, opened.client() as client:
         await client.send("tts_stream", {"text": text, "chunk_size": 40})
         replies = [await client.receive()]
