@@ -11,9 +11,9 @@ Rules of this file:
    counted; a body that goes on after the response has two halves left.
 4. Nothing waits for a client that does not read (`WatchedWrites`).
 
-Private parts of uvicorn 0.54 that this file leans on, each with a test that fails when it moves: the methods overridden
-here, `cycle`, `flow.read_paused`, `server_state.default_headers`, `url` and `cycle.waiting_for_100_continue`. Without
-them: the same deadlines in a proxy before the server (nginx: client_header_timeout, client_body_timeout).
+Private parts of uvicorn 0.54 that this file leans on, each with a test that fails when it moves: the overridden
+methods, `cycle`, `cycle.waiting_for_100_continue`, `flow.read_paused` and `server_state.default_headers`. Without them:
+the same deadlines in a proxy before the server (nginx: client_header_timeout, client_body_timeout).
 """
 
 import asyncio
@@ -82,9 +82,6 @@ class GuardedHttp(WatchedWrites, HttpToolsProtocol):
         self._in_head = self._in_body = False
         self._forget_head()
         self._forget_body()
-        if not self.url.isascii():  # of which the handshake could not make a scope
-            self._refuse(HTTPStatus.BAD_REQUEST)
-            return
         super().handle_websocket_upgrade()
         self.parser = None  # type: ignore[assignment]  # a cycle, which would keep both until the next collection
         socket = self.transport.get_protocol()

@@ -210,6 +210,6 @@ class Server(uvicorn.Server):
 
 def _limit_unacknowledged(listener: socket.socket, timeout: float) -> None:
     """Let the kernel end connections whose peer acknowledges nothing; accepted sockets inherit it. Linux, tcp(7)."""
-    if sys.platform == "linux":
+    if sys.platform == "linux":  # pragma: no branch
         with suppress(OSError):  # a Unix socket has no such option
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))

@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from tests.live_server import LiveServer, live_server
+from tests.runtime.loop import PRODUCT, both_loops
 from tests.wire import BINARY, Wire, frame, wire
 
 pytestmark = pytest.mark.anyio
@@ -19,11 +20,9 @@ GET = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return PRODUCT
 
 
 @dataclass
@@ -85,6 +84,7 @@ async def test_head_that_is_not_completed_is_answered_408(beginning: bytes) -> N
         await live.emptied()
 
 
+@both_loops
 async def test_connection_without_a_byte_is_closed_without_an_answer() -> None:
     async with live_server(App(), head_timeout=SOON) as live, wire(live.port) as client:
         assert await client.read_to_end() == b""
@@ -107,6 +107,7 @@ async def trickle(client: Wire, data: bytes) -> None:
             await anyio.sleep(SOON / 20)
 
 
+@both_loops
 async def test_next_head_on_a_connection_has_the_deadline_too() -> None:
     async with live_server(App(), head_timeout=SOON) as live, wire(live.port) as client:
         await client.send(GET)
@@ -128,7 +129,7 @@ async def test_head_in_two_parts_is_served() -> None:
 async def test_head_waits_for_the_answer_to_the_request_before() -> None:
     app = App()
     app.answers = anyio.Event()
-    async with live_server(app, head_timeout=SOON) as live, wire(live.port) as client:
+    async with live_server(app, head_timeout=SOON, keep_alive_timeout=0) as live, wire(live.port) as client:
         await client.send(GET + GET[:10])
         await anyio.sleep(3 * SOON)
         app.answers.set()
@@ -167,6 +168,7 @@ async def test_upgrade_to_something_else_is_served_as_it_is() -> None:
         await live.emptied()
 
 
+@both_loops
 @pytest.mark.parametrize("leave", [Wire.reset, Wire.half_close])
 @pytest.mark.parametrize("said", [b"", b"G", GET, POST % 10 + b"x"])
 async def test_client_that_leaves_leaves_nothing(said: bytes, leave: Callable[[Wire], None]) -> None:
@@ -193,6 +195,7 @@ async def test_large_upload_is_served() -> None:
         assert (await client.post(live.url, content=bytes(20_000_000))).text == "20000000"
 
 
+@both_loops
 async def test_body_that_is_held_open_is_answered_408() -> None:
     app = App()
     async with live_server(app, stall_timeout=SOON) as live, wire(live.port) as client:
@@ -227,6 +230,7 @@ async def test_body_waits_until_the_application_reads() -> None:
         assert (await client.post(live.url, content=bytes(3_000_000))).text == "3000000"
 
 
+@both_loops
 async def test_body_that_outlives_its_answer_ends() -> None:
     async with live_server(App(reads=False), stall_timeout=SOON) as live, wire(live.port) as client:
         async with anyio.create_task_group() as tasks:
@@ -240,6 +244,7 @@ async def test_body_that_outlives_its_answer_ends() -> None:
 # Clients that do not read
 
 
+@both_loops
 async def test_client_that_does_not_read_its_answer_is_freed() -> None:
     app = App(answer=bytes(20_000_000))
     async with live_server(app, stall_timeout=SOON) as live:
@@ -250,15 +255,28 @@ async def test_client_that_does_not_read_its_answer_is_freed() -> None:
             await live.emptied()
 
 
+@both_loops
+async def test_client_that_half_closes_and_reads_on_gets_what_was_sent() -> None:
+    app = App(answer=bytes(12_000_000))
+    async with live_server(app) as live, wire(live.port, receive_buffer=65_536) as client:
+        await client.send(GET)
+        await client.read_head()
+        client.half_close()
+        await anyio.sleep(SOON / 3)
+        assert len(await client.read_to_end()) == 12_000_000
+        await live.emptied()
+
+
+@both_loops
 async def test_client_that_reads_slowly_gets_its_answer() -> None:
-    app = App(answer=bytes(3_000_000))
+    app = App(answer=bytes(12_000_000))
     async with live_server(app, stall_timeout=SOON) as live:
         ignore_in_kernel(live)
         async with wire(live.port, receive_buffer=65_536) as client:
             await client.send(GET)
             await client.read_head()
             for _ in range(30):
-                await client.read(100_000)
+                await client.read(400_000)
                 await anyio.sleep(SOON / 6)
 
 
@@ -268,6 +286,7 @@ def ignore_in_kernel(live: LiveServer) -> None:
         live.server.servers[0].sockets[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
 
 
+@both_loops
 async def test_shutdown_waits_for_an_answer_that_is_being_made() -> None:
     app = App()
     app.answers = anyio.Event()

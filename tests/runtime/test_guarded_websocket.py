@@ -15,6 +15,7 @@ from app.runtime import guarded_websocket
 from app.runtime.guarded_websocket import EXTENSION, FREE_FRAGMENTS, LEAST_FRAGMENT, MAX_CONTROL_FRAMES
 from app.runtime.server import SocketLimits
 from tests.live_server import LiveServer, live_server
+from tests.runtime.loop import PRODUCT, both_loops
 from tests.wire import BINARY, CONT, PING, PONG, TEXT, Wire, frame, handshake, header, wire
 
 pytestmark = pytest.mark.anyio
@@ -25,11 +26,9 @@ SOON = 0.3  # seconds: the deadlines of these tests
 LATER = 4 * SOON
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return PRODUCT
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +98,7 @@ async def test_message_of_the_limit_passes() -> None:
         assert await client.read_frame() == (BINARY, b"x" * LIMIT)
 
 
+@both_loops
 async def test_header_that_declares_more_ends_the_connection_before_any_payload() -> None:
     app = App()
     async with serve(app) as live, wire(live.port) as client:
@@ -119,6 +119,7 @@ async def test_each_path_has_its_own_limit() -> None:
         assert (await client.read_close())[0] == 1009
 
 
+@both_loops
 async def test_client_in_the_middle_of_a_large_upload_reads_why_it_ends() -> None:
     async with serve(App()) as live, wire(live.port) as client, anyio.create_task_group() as tasks:
         await client.open("/small")
@@ -182,6 +183,7 @@ async def test_route_takes_more_from_a_client_that_it_knows() -> None:
         assert (await client.read_close())[0] == 1009
 
 
+@both_loops
 async def test_route_cuts_a_connection() -> None:
     async def cut(scope: Scope, receive: Receive, send: Send) -> None:
         scope["extensions"][EXTENSION]["abort"]()
@@ -192,6 +194,7 @@ async def test_route_cuts_a_connection() -> None:
         await live.emptied()
 
 
+@both_loops
 async def test_thousands_of_tiny_messages_arrive_in_order() -> None:
     numbers = range(20_000)
     async with serve(App()) as live, wire(live.port) as client, anyio.create_task_group() as tasks:
@@ -201,6 +204,7 @@ async def test_thousands_of_tiny_messages_arrive_in_order() -> None:
             assert await client.read_frame() == (BINARY, struct.pack("!H", number))
 
 
+@both_loops
 async def test_application_that_leaves_in_the_middle_of_a_flood_still_reads_the_close_frame() -> None:
     async def leave(scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
@@ -295,6 +299,7 @@ async def _trickle_until_cut(client: Wire, data: bytes) -> None:
         await _trickle(client, data)
 
 
+@both_loops
 async def test_silent_client_is_let_go() -> None:
     app = App()
     async with serve(app, ping_interval=SOON, ping_timeout=SOON) as live, wire(live.port) as client:
@@ -358,6 +363,7 @@ async def test_kernel_is_told_to_free_peers_that_acknowledge_nothing() -> None:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7000
 
 
+@both_loops
 async def test_client_that_never_reads_is_freed_though_it_sends() -> None:
     app = App(flood)
     async with serve(app, stall_timeout=SOON) as live:
@@ -370,6 +376,7 @@ async def test_client_that_never_reads_is_freed_though_it_sends() -> None:
             tasks.cancel_scope.cancel()
 
 
+@both_loops
 async def test_client_that_neither_reads_nor_sends_is_freed_by_the_keepalive() -> None:
     app = App(flood)
     async with serve(app, ping_interval=SOON, ping_timeout=SOON) as live:
@@ -380,6 +387,7 @@ async def test_client_that_neither_reads_nor_sends_is_freed_by_the_keepalive() -
             await live.emptied()
 
 
+@both_loops
 async def test_client_that_closes_without_reading_is_freed() -> None:
     app = App(flood)
     async with serve(app, stall_timeout=SOON) as live:
@@ -391,6 +399,7 @@ async def test_client_that_closes_without_reading_is_freed() -> None:
             await live.emptied()
 
 
+@both_loops
 async def test_client_that_half_closes_without_reading_is_freed() -> None:
     async def send_much(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.send", "bytes": bytes(LARGE)})
@@ -405,6 +414,7 @@ async def test_client_that_half_closes_without_reading_is_freed() -> None:
             await live.emptied()
 
 
+@both_loops
 async def test_application_that_ends_behind_a_full_transport_does_not_keep_the_connection() -> None:
     async def send_and_leave(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.send", "bytes": bytes(LARGE)})
@@ -423,18 +433,49 @@ async def test_application_that_ends_behind_a_full_transport_does_not_keep_the_c
             await live.emptied()
 
 
-async def test_slow_and_steady_reader_stays() -> None:
+@both_loops
+async def test_slow_and_steady_reader_stays_though_pings_reach_it_late() -> None:
     app = App(flood)
-    async with serve(app, stall_timeout=SOON) as live:
+    async with serve(app, stall_timeout=SOON, ping_interval=SOON, ping_timeout=SOON) as live:
         ignore_in_kernel(live)
         async with wire(live.port, receive_buffer=65_536) as client:
             await client.open()
-            for _ in range(40):
-                await client.read(65_536)
+            for _ in range(60):
+                opcode, payload = await client.read_frame()
+                if opcode == PING:
+                    await client.send(frame(PONG, payload))
                 await anyio.sleep(SOON / 6)
             assert len(live.server.server_state.tasks) == 1
 
 
+async def test_reader_that_keeps_up_but_does_not_answer_pings_is_let_go() -> None:
+    async def play(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(OSError):
+            while True:
+                await send({"type": "websocket.send", "bytes": b"x"})
+                await anyio.sleep(SOON / 20)
+
+    async with serve(App(play), ping_interval=SOON, ping_timeout=SOON) as live, wire(live.port) as client:
+        await client.open()
+        assert (await client.read_close())[0] == 1011
+
+
+@both_loops
+async def test_client_that_closes_and_reads_on_gets_everything() -> None:
+    async def send_much(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.send", "bytes": bytes(LARGE)})
+
+    app = App(send_much)
+    async with serve(app, stall_timeout=SOON) as live, wire(live.port, receive_buffer=65_536) as client:
+        await client.open()
+        await client.send(frame(8, b"\x03\xe8"))
+        await anyio.sleep(SOON / 3)
+        assert len((await client.read_frame())[1]) == LARGE
+        assert (await client.read_close())[0] == 1000
+        await live.emptied()
+
+
+@both_loops
 async def test_pongs_do_not_pile_up_for_a_client_that_does_not_read() -> None:
     app = App(flood)
     async with serve(app) as live:
@@ -455,6 +496,7 @@ async def test_pongs_do_not_pile_up_for_a_client_that_does_not_read() -> None:
 # Handshakes
 
 
+@both_loops
 @pytest.mark.parametrize(
     ("head", "status"),
     [
@@ -474,6 +516,7 @@ async def test_handshake_that_cannot_be_is_refused(head: bytes, status: bytes) -
         await live.emptied()
 
 
+@both_loops
 @pytest.mark.parametrize("leave", [Wire.reset, Wire.half_close])
 async def test_client_that_leaves_during_the_handshake_leaves_nothing(leave: Callable[[Wire], None]) -> None:
     app = App(accepts=False)
@@ -485,6 +528,7 @@ async def test_client_that_leaves_during_the_handshake_leaves_nothing(leave: Cal
     assert app.endings[0]["code"] == 1006
 
 
+@both_loops
 @pytest.mark.parametrize("leave", [Wire.reset, Wire.half_close])
 async def test_client_that_leaves_without_closing_leaves_nothing(leave: Callable[[Wire], None]) -> None:
     app = App()
@@ -496,6 +540,7 @@ async def test_client_that_leaves_without_closing_leaves_nothing(leave: Callable
     assert len(app.endings) == 1
 
 
+@both_loops
 @pytest.mark.parametrize(
     "early",
     [header(BINARY, LIMIT + 1), frame(TEXT, b"\xff"), b"\xf0\x80\0\0\0\0"],
@@ -533,6 +578,7 @@ async def test_ping_before_the_handshake_is_answered_does_not_spoil_the_answer()
 # Faults and the log
 
 
+@both_loops
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -595,6 +641,7 @@ async def test_no_line_has_the_query(path: str, accepts: bool, caplog: pytest.Lo
 # The server's end
 
 
+@both_loops
 async def test_shutdown_tells_every_client_even_one_that_is_sending() -> None:
     app = App()
     async with serve(app) as live, wire(live.port) as client:
@@ -605,6 +652,19 @@ async def test_shutdown_tells_every_client_even_one_that_is_sending() -> None:
     assert app.endings[0]["code"] == 1012
 
 
+@both_loops
+async def test_shutdown_tells_a_client_whose_messages_are_not_taken() -> None:
+    async def work(scope: Scope, receive: Receive, send: Send) -> None:
+        await anyio.sleep(SOON)
+
+    async with serve(App(work)) as live, wire(live.port) as client:
+        await client.open()
+        await client.send(frame(TEXT, b"x") * 10_000)
+        live.server.stop()
+        assert (await client.read_close())[0] == 1012
+
+
+@both_loops
 async def test_shutdown_during_a_handshake_answers_500() -> None:
     app = App(accepts=False)
     async with serve(app) as live, wire(live.port) as client:
@@ -614,6 +674,7 @@ async def test_shutdown_during_a_handshake_answers_500() -> None:
         assert (await client.read_head()).startswith(b"HTTP/1.1 500")
 
 
+@both_loops
 async def test_shutdown_does_not_wait_for_a_close_frame_that_does_not_come() -> None:
     async def leave(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close"})
@@ -626,6 +687,7 @@ async def test_shutdown_does_not_wait_for_a_close_frame_that_does_not_come() -> 
             await client.read_to_end()
 
 
+@both_loops
 async def test_shutdown_goes_on_past_a_client_that_has_closed_and_does_not_read() -> None:
     app = App(flood)
     async with serve(app) as live, wire(live.port) as other:

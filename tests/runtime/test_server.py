@@ -16,6 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 from app.runtime import server as server_module
 from app.runtime.server import Server, SocketLimits, make_config
 from tests.live_server import live_server
+from tests.runtime.loop import PRODUCT, both_loops
 from tests.wire import TEXT, frame, handshake, wire
 
 pytestmark = pytest.mark.anyio
@@ -23,11 +24,9 @@ pytestmark = pytest.mark.anyio
 SOON = 0.3
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
-def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
-    if request.param:
-        pytest.importorskip("uvloop")
-    return "asyncio", {"use_uvloop": request.param}
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    return PRODUCT
 
 
 @pytest.fixture
@@ -101,6 +100,7 @@ class Product:
 # The end
 
 
+@both_loops
 async def test_server_answers_while_it_drains_and_leaves_busy_sockets_alone() -> None:
     product = Product()
     async with live_server(product.app(), drain=product.drain) as live, wire(live.port) as busy:
@@ -126,6 +126,7 @@ async def test_drain_closes_idle_sockets_at_once() -> None:
         product.done.set()
 
 
+@both_loops
 async def test_drain_that_takes_too_long_is_left(caplog: pytest.LogCaptureFixture) -> None:
     product = Product()
     serving = live_server(product.app(), drain=product.drain, graceful_timeout=SOON)
@@ -149,6 +150,7 @@ async def test_nothing_is_accepted_after_the_drain() -> None:
                 pass
 
 
+@both_loops
 async def test_response_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "CLOSING_SECONDS", SOON)
     product = Product()
@@ -161,6 +163,7 @@ async def test_response_that_does_not_end_is_cut(monkeypatch: pytest.MonkeyPatch
     assert product.events == ["lifespan ended"]
 
 
+@both_loops
 async def test_client_that_does_not_read_does_not_hold_the_server() -> None:
     began = anyio.Event()
 
@@ -189,6 +192,7 @@ async def test_signal_drains(number: signal.Signals, signals: list[int]) -> None
     assert signals == [number]
 
 
+@both_loops
 async def test_second_signal_forces_the_end(signals: list[int]) -> None:
     product = Product()
     async with live_server(product.app(), drain=product.drain) as live, wire(live.port) as busy:
@@ -215,6 +219,7 @@ async def test_date_stays_true_while_the_server_drains(monkeypatch: pytest.Monke
 # The beginning
 
 
+@both_loops
 async def test_application_that_does_not_start_is_an_error() -> None:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

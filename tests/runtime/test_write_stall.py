@@ -1,45 +1,11 @@
 import socket
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
-from app.runtime.write_stall import WriteStall, unacknowledged
-
-
-@dataclass
-class Timer:
-    due: float
-    callback: Callable[[], None]
-    cancelled: bool = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@dataclass
-class Loop:
-    """Time that passes only when told."""
-
-    now: float = 0.0
-    timers: list[Timer] = field(default_factory=list)
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        self.timers.append(Timer(self.now + delay, callback))
-        return self.timers[-1]
-
-    def pass_time(self, seconds: float) -> None:
-        end = self.now + seconds
-        while due := [timer for timer in self.timers if timer.due <= end and not timer.cancelled]:
-            timer = min(due, key=lambda timer: timer.due)
-            self.timers.remove(timer)
-            self.now = timer.due
-            timer.callback()
-        self.now = end
+from app.runtime.write_stall import WriteStall, acknowledged, unacknowledged
+from tests.runtime.loop import Loop
 
 
 @dataclass
@@ -116,6 +82,30 @@ def test_bytes_in_the_kernel_count_until_they_are_acknowledged() -> None:
             sent = served.send(bytes(10_000_000))
             transport = Transport(pending=7, connected=served)
             assert 7 < unacknowledged(transport) <= 7 + sent  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what the kernel holds")
+def test_bytes_that_were_acknowledged_are_counted_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as client:
+        served, _ = listener.accept()
+        with served:
+            transport = Transport(connected=served)
+            before = acknowledged(transport)  # type: ignore[arg-type]
+            served.send(bytes(1000))
+            client.recv(1000, socket.MSG_WAITALL)
+            served.send(bytes(1))
+            client.recv(1)
+            assert 1000 <= acknowledged(transport) - before <= 1001  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("is_socket", [True, False])
+def test_progress_is_seen_in_the_transport_where_the_kernel_is_silent(is_socket: bool) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        transport = Transport(pending=1000, connected=left if is_socket else None)
+        before = acknowledged(transport)  # type: ignore[arg-type]
+        transport.pending = 300
+        assert acknowledged(transport) - before == 700  # type: ignore[arg-type]
 
 
 def test_closed_socket_counts_what_the_transport_holds() -> None:
