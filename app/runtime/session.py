@@ -156,10 +156,7 @@ class Session:
         self._group.start_soon(self._work, key, job)
 
     def cancel(self, key: str) -> bool:
-        """Cancel a job; returns whether there was one.
-
-        It ends soon after, and `on_cancelled` is told; unless it was done before the cancellation could reach it.
-        """
+        """Cancel a job; returns whether there was one. It sends nothing more, and `on_cancelled` is told soon."""
         scope = self._jobs.get(key)
         if scope is None or scope.cancel_called:
             return False
@@ -182,6 +179,7 @@ class Session:
             SessionClosed: the session is ending.
         """
         self._check_open()
+        await anyio.lowlevel.checkpoint_if_cancelled()  # nothing follows the answer to a cancel but its end
         await self._outbox.put(message)
         self._note_congestion(self._outbox.is_full)
 

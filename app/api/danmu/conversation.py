@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 
+import anyio
+
 from app.api.danmu import messages
 from app.api.danmu.chunks import Chunks
 from app.errors import ChorusError, NothingToSpeak, RateLimited, TextTooLong
@@ -134,6 +136,7 @@ class Conversation:
                     raise
                 continue
             await self.session.send(chunk)
+            await anyio.lowlevel.checkpoint()  # chunks from the cache alone would never let a cancel in between
             sent, seconds = sent + 1, seconds + speech.duration
         await self.session.send(messages.encode_complete(id, total_duration=seconds, chunks_sent=sent))
 

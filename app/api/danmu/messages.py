@@ -29,6 +29,7 @@ MAX_MESSAGE_BYTES = 1024 * 1024
 """Both ways: what is larger coming in is closed with 1009, what would be larger going out is TEXT_TOO_LONG."""
 
 MAX_ID_CHARACTERS = 256
+MAX_LENIENT_CHARACTERS = 65_536  # looking for the id in a broken message must not become work
 FORMATS = (Format.WAV, Format.MP3, Format.OGG, Format.FLAC, Format.AAC)
 COMPACT_FORMATS = (Format.OGG, Format.MP3, Format.AAC)
 DEFAULT_CHUNK_CHARACTERS = 100
@@ -194,7 +195,7 @@ def decode(message: str | bytes) -> Incoming:
     except msgspec.ValidationError as error:
         raise _explain(message, str(error)) from None
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
-        raise Undecodable(f"invalid JSON: {error}", id=None) from None
+        raise Undecodable(f"invalid JSON: {error}", id=_find_id_leniently(message)) from None
     if not isinstance(incoming, HeartbeatAck) and not 0 < len(incoming.id) <= MAX_ID_CHARACTERS:
         raise Undecodable(f"id must have 1 to {MAX_ID_CHARACTERS} characters", id=None, field="id")
     return incoming
@@ -218,6 +219,18 @@ def _find_id(message: str) -> str | None:
     except (msgspec.DecodeError, RecursionError):
         return None
     return found if isinstance(found, str) and 0 < len(found) <= MAX_ID_CHARACTERS else None
+
+
+def _find_id_leniently(message: str) -> str | None:
+    """Find the id in what only a lenient parser reads: half a surrogate pair in a text, NaN."""
+    if len(message) > MAX_LENIENT_CHARACTERS:
+        return None
+    try:
+        found = json.loads(message)
+    except (ValueError, RecursionError):
+        return None
+    id = found.get("id") if isinstance(found, dict) else None
+    return id if isinstance(id, str) and 0 < len(id) <= MAX_ID_CHARACTERS and id.isascii() else None
 
 
 def _encode(id: str, type: str, status: str, data: dict[str, Any]) -> str:
