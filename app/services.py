@@ -48,7 +48,6 @@ class Services:
         self.settings = settings
         self._clock = clock
         self._started_at = clock()
-        self._requests = 0
         cores = os.cpu_count() or 1
         self.workers = Workers({CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1})
         self.metrics = Metrics()
@@ -93,7 +92,7 @@ class Services:
         """Return what `/stats` says of the server as a whole; `uptime` in seconds."""
         return {
             "uptime": round(self._clock() - self._started_at, 3),
-            "total_requests": self._requests,
+            "total_requests": self.synthesizer.requests,
             "active_connections": len(self.connections),
         }
 
@@ -123,7 +122,6 @@ class Services:
         return self.metrics.render()
 
     def _note_job(self, backend: str, seconds: float, error: ChorusError | None) -> None:
-        self._requests += 1
         if error is None:
             self._jobs[backend].seconds.observe(seconds)
         else:

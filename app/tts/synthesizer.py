@@ -96,6 +96,8 @@ class Synthesizer:
         self._words_per_minute = words_per_minute
         self._on_job = on_job
         self._clock = clock
+        self.requests = 0
+        """Texts that were asked for since the start, whatever came of them."""
         self._flights: dict[Hashable, _Flight] = {}
         self._running = AsyncExitStack()
 
@@ -197,6 +199,7 @@ class Synthesizer:
             TextTooLong: the speech would be longer than the backend makes at once.
             WorkerFailed: the backend broke on this text.
         """
+        self.requests += 1
         plan = self.plan(request)
         while True:
             if speech := self._cache.get(plan):
@@ -225,6 +228,7 @@ class Synthesizer:
         The text goes piece by piece; before each one `room` is awaited, so that a slow reader holds nobody's turn.
         `emit` must not block. Raises and is cancelled as `speak` is; what was emitted before an error stands.
         """
+        self.requests += 1
         plan = self.plan(request)
         spoken = plan.utterance
         backend, line = self._roster.named(spoken.voice.backend), self._lines[spoken.voice.backend]
