@@ -2,13 +2,13 @@
 
 `VirtualTime` is a clock that jumps: while anything can run it stands still, and when everything waits it goes to the
 next deadline. So a test may sleep for five minutes, takes no time over it, and gets the same result each time. If
-everything waits and there is no deadline, the test fails at once instead of hanging.
+everything waits and no deadline comes within a day, the test fails at once instead of hanging.
 """
 
 import asyncio
 import selectors
 from collections import deque
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import anyio
@@ -19,13 +19,17 @@ MOMENT = 1e-6
 """Seconds. Sleeping so long in virtual time lets all go on that can, and moves no deadline of a test."""
 
 
+FOREVER = 24 * 3600
+"""Seconds. An event loop never waits longer at once, so a sleep without end looks like this."""
+
+
 class _JumpingSelector(selectors.DefaultSelector):
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if not ready:
-            if timeout is None:
+            if timeout is None or timeout >= FOREVER:
                 raise RuntimeError("everything waits and nothing will ever come")
             self.now += timeout
         return ready
@@ -63,6 +67,7 @@ class FakeSocket:
         self.heard: list[Message] = []
         self.closed: tuple[int, str] | None = None
         self.aborted = 0
+        self.on_send: Callable[[], object] = lambda: None
         self._incoming: deque[dict[str, Any]] = deque()
         self._arrival = anyio.Event()
         self._reads = anyio.Event()
@@ -107,6 +112,7 @@ class FakeSocket:
         return self._incoming.popleft()
 
     async def send(self, message: Mapping[str, Any]) -> None:
+        self.on_send()
         await self._reads.wait()
         if self._broken is not None:
             raise self._broken

@@ -179,7 +179,10 @@ class Session:
             SessionClosed: the session is ending.
         """
         self._check_open()
-        await anyio.lowlevel.checkpoint_if_cancelled()  # nothing follows the answer to a cancel but its end
+        await self._outbox.room()
+        # Nothing follows the answer to a cancel but its end, not even what had just got room. Who is not cancelled goes
+        # on without a pause, so the room is still there.
+        await anyio.lowlevel.checkpoint_if_cancelled()
         await self._outbox.put(message)
         self._note_congestion(self._outbox.is_full)
 
@@ -239,7 +242,8 @@ class Session:
         try:
             with scope:
                 await job()
-            if scope.cancelled_caught and self._ending is None and self._on_cancelled is not None:
+            # Also a job that had nothing left to wait for when it was cancelled.
+            if scope.cancel_called and self._ending is None and self._on_cancelled is not None:
                 self._on_cancelled(key)
         except SessionClosed:
             pass

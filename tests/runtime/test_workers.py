@@ -10,7 +10,7 @@ from app.runtime.workers import Workers
 
 pytestmark = pytest.mark.anyio
 
-PATIENCE = 30.0  # seconds, after which a thread of a broken test goes on
+PATIENCE = 5.0  # seconds, after which a thread of a broken test goes on
 
 
 class Work:
