@@ -61,6 +61,7 @@ SERVICE_RESTART = 1012
 
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
+_NOTHING = memoryview(b"")
 _PARSE_FRAME = Frame.parse.__func__.__code__  # type: ignore[attr-defined]
 
 
@@ -79,7 +80,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         self.stall_timeout = self._guards.stall_timeout
         self.logger = self.conn.logger = logger
         self.conn.debug = False  # which would log the request line and every frame
-        self._unparsed = memoryview(b"")
+        self._unparsed = _NOTHING
         self._heard = False
         self._control_frames = 0
         self._fragments_size = 0
@@ -103,7 +104,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
     def refuse_handshake(self) -> None:
         """Send what the parser of the handshake has to say of a head that it could not read, and close."""
         self.transport.write(b"".join(self.conn.data_to_send()) or BAD_REQUEST)
-        self.close_sent = True
+        self.handshake_complete = self.close_sent = True
         self.transport.close()
 
     def _set_max_size(self, max_message_bytes: int) -> None:
@@ -254,6 +255,8 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
     def handle_close(self, event: Frame) -> None:
         """Answer the peer's close frame, or take its answer to ours."""
         super().handle_close(event)
+        if not self.handshake_complete:  # there is nobody left to accept
+            self.handshake_complete = self.disconnected = True
         self.watch_unsent()
 
     def handle_parser_exception(self) -> None:
@@ -279,6 +282,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         """Tell the application and forget every timer."""
         self.unwatch_writes()
         self._clock.cancel()
+        self._unparsed = _NOTHING
         super().connection_lost(exc)
 
     def _fail(self, code: int, reason: str) -> None:
@@ -301,7 +305,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         with suppress(OSError, NotImplementedError):  # reset by the peer and not noticed yet; TLS
             self.transport.write_eof()
         self.handshake_complete = self.close_sent = self.disconnected = True
-        self._unparsed = memoryview(b"")
+        self._unparsed = _NOTHING
         self.writable.set()
         if self.read_paused:
             self._resume_reading()

@@ -557,6 +557,23 @@ async def test_fault_before_the_handshake_is_answered_ends_the_connection(early:
     assert app.endings[0]["code"] == 1006
 
 
+@both_loops
+async def test_client_that_closes_before_the_handshake_is_answered_is_gone(caplog: pytest.LogCaptureFixture) -> None:
+    async def accept(scope: Scope, receive: Receive, send: Send) -> None:
+        assert (await receive())["code"] == 1000
+        with pytest.raises(OSError):
+            await send({"type": "websocket.accept"})
+
+    app = App(accept, accepts=False)
+    async with serve(app) as live, wire(live.port) as client:
+        await client.send(handshake())
+        await app.connected.wait()
+        await client.send(frame(8, b"\x03\xe8"))
+        assert await client.read_to_end() == b""
+        await live.emptied()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 async def test_ping_before_the_handshake_is_answered_does_not_spoil_the_answer() -> None:
     app = App(accepts=False)
     accept = anyio.Event()
