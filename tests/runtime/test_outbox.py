@@ -121,10 +121,11 @@ async def test_a_wait_ends_with_a_message_that_comes_or_a_wake(event: Callable[[
     assert len(box) <= 1
 
 
-async def test_a_wait_ends_after_its_time() -> None:
+@pytest.mark.parametrize("seconds", [0.0, 30.0])
+async def test_a_wait_ends_after_its_time(seconds: float) -> None:
     before = anyio.current_time()
-    await outbox().wait(30.0)
-    assert anyio.current_time() - before == pytest.approx(30.0)
+    await outbox().wait(seconds)
+    assert anyio.current_time() - before == pytest.approx(seconds)
 
 
 async def test_a_wake_that_nobody_awaits_is_forgotten() -> None:
@@ -135,6 +136,20 @@ async def test_a_wake_that_nobody_awaits_is_forgotten() -> None:
     before = anyio.current_time()
     await box.wait(1.0)
     assert anyio.current_time() - before == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("end", [Outbox.wake, lambda box: None], ids=["woken", "cancelled"])
+async def test_a_wait_that_has_ended_does_not_end_the_next(end: Callable[[Outbox], None]) -> None:
+    box = outbox()
+    with anyio.move_on_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(box.wait, 30.0)
+            await settle()
+            end(box)
+    box.wake()
+    before = anyio.current_time()
+    await box.wait(100.0)
+    assert anyio.current_time() - before == pytest.approx(100.0)
 
 
 LARGEST = 14
