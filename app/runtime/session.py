@@ -14,6 +14,7 @@ Rules of this file:
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,7 +34,11 @@ NORMAL = 1000
 GOING_AWAY = 1001
 ABNORMAL = 1006
 POLICY = 1008
+INTERNAL = 1011
 SERVICE_RESTART = 1012
+
+GONE = (OSError, RuntimeError, WebSocketDisconnect)
+"""What uvicorn and Starlette raise when the peer is gone in the middle of a message."""
 
 
 class Socket(Protocol):
@@ -130,6 +135,9 @@ class Session:
                 self._group.start_soon(self._write)
                 await self._read(on_message)
                 self._group.cancel_scope.cancel()
+        except ExceptionGroup:  # a fault of ours in a callback: told to the peer, and left to the server to log
+            await self._say_fault()
+            raise
         finally:
             self._ending = self._ending or Ending(GOING_AWAY, "cancelled")
             self._note_congestion(False)
@@ -267,8 +275,7 @@ class Session:
                 while self._ending is None:
                     await self._write_next()
                 await self._finish(self._ending)
-        except (OSError, RuntimeError, WebSocketDisconnect) as error:
-            # What uvicorn and Starlette raise when the peer is gone in the middle of a message.
+        except GONE as error:
             self._ending = self._ending or Ending(ABNORMAL, str(error))
         if self._writing.cancelled_caught and self._abort is not None:
             self._abort()
@@ -291,6 +298,11 @@ class Session:
         while (message := self._outbox.take()) is not None:
             await self._transmit(message)
         await self._socket.send({"type": "websocket.close", "code": ending.code, "reason": ending.reason})
+
+    async def _say_fault(self) -> None:
+        self._ending = Ending(INTERNAL, "internal error")
+        with anyio.move_on_after(CLOSE_SECONDS), suppress(*GONE):
+            await self._socket.send({"type": "websocket.close", "code": INTERNAL, "reason": "internal error"})
 
     def _beat(self) -> bool:
         match self._pulse.due(self._clock(), busy=bool(self._jobs)):

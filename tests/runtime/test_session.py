@@ -147,6 +147,19 @@ async def test_an_error_of_the_reader_ends_the_session_and_its_jobs() -> None:
             await talk.start("job", anyio.sleep_forever)
             await talk.hears("x")
     assert raised.group_contains(KeyError)
+    assert talk.socket.closed == (1011, "internal error")
+
+
+async def test_a_peer_that_is_gone_needs_not_be_told_of_an_error() -> None:
+    def refuse(message: Message) -> None:
+        talk.socket.abort()
+        raise KeyError(message)
+
+    with pytest.raises(ExceptionGroup) as raised:
+        async with Talk() as talk:
+            talk.on_message = refuse
+            await talk.hears("x")
+    assert raised.group_contains(KeyError)
 
 
 # What is sent

@@ -49,6 +49,8 @@ class FakeBackend:
             yield
         finally:
             self.is_running = False
+            if self.failure is not None:
+                self.failure.__traceback__ = None  # whose frames would live as long as the test's module
 
     def health(self) -> Health:
         return self.state
