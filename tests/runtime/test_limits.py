@@ -101,9 +101,7 @@ def test_law_no_window_takes_more_than_burst_and_rate_allow(
     burst=st.floats(1.0, 500.0),
     calls=st.lists(st.tuples(gaps, amounts), max_size=20),
 )
-def test_law_after_the_wait_time_the_take_succeeds(
-    rate: float, burst: float, calls: list[tuple[float, float]]
-) -> None:
+def test_law_after_the_wait_time_the_take_succeeds(rate: float, burst: float, calls: list[tuple[float, float]]) -> None:
     clock = Clock()
     bucket = TokenBucket(rate, burst, clock)
     for gap, amount in calls:

@@ -5,14 +5,14 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from app.errors import ChorusError, VoiceNotFound
+from app.errors import VoiceNotFound
 from app.tts.backend import Health
 from app.tts.language import matches
 from app.tts.speech import Gender, Utterance, Voice
 
 
 class FakeBackend:
-    """Speaks 10 ms of a constant for each character, at 8000 Hz."""
+    """Speaks a constant, 10 ms for each character, at 8000 Hz."""
 
     sample_rate = 8000
 
@@ -23,11 +23,13 @@ class FakeBackend:
         concurrency: int = 1,
         languages: Sequence[str] = ("en-US", "zh-CN"),
         gated: bool = False,
+        character_ms: int = 10,
     ) -> None:
         self.name = name
         self.concurrency = concurrency
+        self.character_samples = 8 * character_ms
         self.state = Health(True)
-        self.failure: ChorusError | None = None
+        self.failure: Exception | None = None
         self.spoken: list[str] = []
         self.started = 0
         self.cancelled = 0
@@ -79,7 +81,7 @@ class FakeBackend:
             await anyio.lowlevel.checkpoint()
             if self.failure is not None:
                 raise self.failure
-            pcm = b"\x10\x20" * (80 * len(utterance.text))
+            pcm = b"\x10\x20" * (self.character_samples * len(utterance.text))
             chunks = [pcm] if whole else [pcm[:160], pcm[160:]]
             for chunk in chunks:
                 yield chunk

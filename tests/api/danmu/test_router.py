@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import wave
 from dataclasses import replace
@@ -204,6 +205,50 @@ async def test_a_reply_beyond_one_mebibyte_names_the_way_out_and_the_way_works()
     assert (code(refused), refused["error"]["details"]["use"]) == ("TEXT_TOO_LONG", "tts_stream")
     assert "".join(reply["data"]["text_chunk"] for reply in replies[:-1]) == text
     assert replies[-1]["type"] == "tts_complete"
+
+
+async def test_a_chunk_that_proves_too_large_is_cut_further():
+    text = "slowly spoken words"
+    async with door(FakeBackend(character_ms=5000)) as opened, opened.client() as client:
+        await client.send("tts_stream", {"text": text, "sample_rate": 8000})
+        replies = [await client.receive()]
+        while replies[-1]["type"] == "tts_chunk":
+            replies.append(await client.receive())
+    *chunks, complete = replies
+    assert "".join(chunk["data"]["text_chunk"] for chunk in chunks) == text
+    assert chunks[-1]["data"]["total_chunks"] == complete["data"]["chunks_sent"] == len(chunks) > 1
+
+
+async def test_a_character_that_fits_no_message_is_an_error():
+    async with door(FakeBackend(character_ms=60_000)) as opened, opened.client() as client:
+        reply = await client.ask("tts_stream", {"text": "a", "sample_rate": 8000})
+    assert code(reply) == "TEXT_TOO_LONG"
+
+
+async def test_what_nobody_expected_is_an_internal_error_and_is_logged(caplog):
+    backend = FakeBackend()
+    backend.failure = ZeroDivisionError("the wiring is wrong")
+    async with door(backend) as opened, opened.client() as client:
+        reply = await client.ask("tts", {"text": "hello"})
+        status = await client.ask("queue_status")
+    assert (code(reply), reply["error"]["message"]) == ("INTERNAL_ERROR", "the server failed on this request")
+    assert status["status"] == "success"
+    assert any(record.exc_info for record in caplog.records)
+
+
+async def test_nothing_more_is_made_for_a_client_that_does_not_read():
+    backend = FakeBackend(character_ms=15_000)
+    texts = ["".join(pair) for pair in itertools.product("abcdefgh", repeat=2)][:60]
+    async with door(backend) as opened, opened.client(max_queue=1) as client:
+        for text in texts:
+            await client.send("tts", {"text": text, "sample_rate": 8000}, id=text)
+        await eventually(lambda: 0 < opened.synthesizer.report().waiting == 60 - backend.started)
+        made = backend.started
+        async with opened.client() as other:
+            assert (await other.ask("tts", {"text": "zz", "sample_rate": 8000}))["status"] == "success"
+        assert backend.started == made + 1 < 60
+        replies = [await client.receive() for _ in range(60)]
+    assert {reply["status"] for reply in replies} == {"success"}
 
 
 async def test_a_worker_that_breaks_costs_one_request():
