@@ -31,13 +31,9 @@ class TokenBucket:
 
     __slots__ = ("_clock", "_depth", "_full_at", "_interval")
 
-    def __init__(
-        self, rate_per_second: float, burst: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, rate_per_second: float, burst: float, clock: Callable[[], float] = time.monotonic) -> None:
         if rate_per_second < 0 or burst <= 0:
-            raise ValueError(
-                f"rate_per_second={rate_per_second} must be 0 or more and burst={burst} positive"
-            )
+            raise ValueError(f"rate_per_second={rate_per_second} must be 0 or more and burst={burst} positive")
         self._clock = clock
         self._interval = 1 / rate_per_second if rate_per_second else 0.0
         self._depth = burst * self._interval
