@@ -69,7 +69,7 @@ def socket_limits(path: str) -> SocketLimits:
 def _open_danmu(app: FastAPI, services: Services, settings: Settings) -> None:
     gate = services.connections.gate(
         "/ws",
-        AdmissionLimits(total=settings.websocket_max_connections, per_client=settings.danmu_max_connections_per_ip),
+        AdmissionLimits(total=settings.danmu_max_connections, per_client=settings.danmu_max_connections_per_ip),
     )
     limits = DanmuLimits(
         messages_per_minute=settings.danmu_max_messages_per_minute,

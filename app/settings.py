@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     tts_max_speech_seconds: PositiveInt = 600
     """Longest speech of one utterance."""
 
+    danmu_max_connections: Count = 2000
+    """Connections to /ws, all addresses together."""
     danmu_max_connections_per_ip: Count = 10
     """Connections to /ws from one address (IPv6: one /64)."""
     danmu_max_messages_per_minute: Count = 60
@@ -78,9 +80,6 @@ class Settings(BaseSettings):
     """Silence on /ws after which the server sends a heartbeat; 0 sends none."""
     danmu_idle_timeout_seconds: Seconds = 300.0
     """Time without a message of the client after which /ws is closed; 0 never closes it."""
-
-    websocket_max_connections: Count = 2000
-    """WebSocket connections to one route, all addresses together."""
 
     @field_validator("forwarded_allow_ips", "cors_origins", "api_keys", "tts_backends", mode="before")
     @classmethod
