@@ -29,6 +29,7 @@ MAX_VOICE_PROCESSES = 4
 BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     "espeak": lambda settings: Espeak(
         workers=settings.tts_workers or min(os.cpu_count() or 1, MAX_VOICE_PROCESSES),
+        words_per_minute=settings.tts_words_per_minute,
         max_seconds=settings.tts_max_speech_seconds,
     ),
     "tone": lambda settings: Tone(),
@@ -67,7 +68,6 @@ class Services:
             queue_depth=settings.tts_queue_depth,
             default_backend=settings.tts_default_backend,
             default_language=settings.tts_default_language,
-            words_per_minute=settings.tts_words_per_minute,
             on_job=self._note_job,
         )
         self._open = AsyncExitStack()

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     tts_workers: Count = 0
     """Processes of the embedded voice; 0 takes one a core, at most four."""
     tts_words_per_minute: Annotated[int, Field(ge=80, le=450)] = 260
-    """How fast voices speak, as espeak-ng counts words."""
+    """How fast the embedded voice speaks, as espeak-ng counts words."""
     tts_queue_depth: Count = 256
     """Requests that may wait for one backend."""
     tts_cache_bytes: Bytes = 64 * 1024 * 1024

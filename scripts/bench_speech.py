@@ -155,7 +155,7 @@ async def one_client(server: Server, runs: int) -> list[Row]:
         for _ in range(runs + 10):
             text = line(rng)
             started = time.perf_counter()
-            async for _ in backend.synthesize(Utterance(text, voice, 260), whole=True):
+            async for _ in backend.synthesize(Utterance(text, voice), whole=True):
                 pass
             bare.append(time.perf_counter() - started)
             replies.append(await ask(connection, text))

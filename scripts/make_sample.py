@@ -23,12 +23,12 @@ LINES = (("en-us+f2", "Hello, and welcome to Chorus."), ("cmn+f2", "你好，欢
 
 async def speak() -> bytes:
     """Return int16 PCM of all lines at the voice's own rate."""
-    backend = Espeak(workers=1)
+    backend = Espeak(workers=1, words_per_minute=WORDS_PER_MINUTE)
     pcm = b""
     async with backend.running():
         for voice, text in LINES:
-            utterance = Utterance(text, backend.find_voice(voice), WORDS_PER_MINUTE)
-            pcm += b"".join([chunk async for chunk in backend.synthesize(utterance, whole=True)])
+            utterance = Utterance(text, backend.find_voice(voice))
+            pcm += b"".join([sound.pcm async for sound in backend.synthesize(utterance, whole=True)])
     return pcm
 
 

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.tts.speech import Utterance, Voice
+from app.tts.speech import Sound, Utterance, Voice
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class Backend(Protocol):
             VoiceNotFound: no voice speaks that language.
         """
 
-    def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[bytes, None]:
-        """Yield int16 little-endian mono PCM at `sample_rate`.
+    def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
+        """Yield the speech as PCM at `sample_rate`, with the times of words and phonemes where they are known.
 
         `whole=True` lets the backend yield once at the end, which costs least; otherwise the first chunk comes
         as early as the backend can. Closing the generator, or cancelling the task that awaits it, cancels the
@@ -75,4 +75,5 @@ class Backend(Protocol):
             TextTooLong: the speech is longer than the backend may make at once.
             BackendUnavailable: it has stopped working altogether.
             WorkerFailed: it broke on this text; the next may succeed.
+            DeadlineExceeded: it came to no end.
         """

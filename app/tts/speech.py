@@ -47,6 +47,10 @@ class SpeechRequest:
     format: Format = Format.WAV
     sample_rate: int | None = None
     """Hz, within `MIN_SAMPLE_RATE`…`MAX_SAMPLE_RATE`."""
+    speed: float = 1.0
+    """Within `MIN_SPEED`…`MAX_SPEED`; 1 is the pace of the live chat."""
+    timestamps: bool = False
+    """Whether the times of words are wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,40 @@ class Utterance:
     text: str
     """Cleaned (`app.tts.text`), never blank."""
     voice: Voice
-    words_per_minute: int
-    """As espeak-ng counts them; a backend of another kind scales it against 175."""
-    pitch: int = 50
-    """0…100, 50 as the voice is."""
+    speed: float = 1.0
+    """1 is the backend's own pace for live chat, 2 twice as fast; a backend goes as far as it can."""
+    pitch: float = 0.0
+    """Semitones above the voice's own."""
+
+
+class MarkKind(StrEnum):
+    """What a mark stands at."""
+
+    WORD = "word"
+    PHONEME = "phoneme"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """When something of an utterance is heard."""
+
+    kind: MarkKind
+    text: str
+    """The word as it is spoken, or the phoneme in IPA."""
+    start: float
+    """Seconds from the beginning of the speech."""
+    end: float
+    """Seconds; not before `start`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What a backend yields: a stretch of speech, and the marks that are known by now."""
+
+    pcm: bytes
+    """int16 little-endian mono at the backend's rate; may be empty."""
+    marks: tuple[Mark, ...] = ()
+    """In the order of `start`, which may lie in this stretch or in one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +108,10 @@ class Speech:
     duration: float
     """Seconds, counted from samples before encoding."""
     voice: Voice
+    marks: tuple[Mark, ...] = ()
+    """Words and phonemes with their times, where the backend knows them; words in the order of the speech."""
+    fallback_from: str | None = None
+    """The backend that should have spoken and could not."""
     cached: bool = False
 
     @property
@@ -102,3 +140,4 @@ class BackendReport:
 
 MIN_SAMPLE_RATE = 8_000
 MAX_SAMPLE_RATE = 48_000
+MIN_SPEED, MAX_SPEED = 0.25, 4.0

@@ -69,7 +69,6 @@ class Synthesizer:
         queue_depth: int,
         default_backend: str = AUTO,
         default_language: str = "en-US",
-        words_per_minute: int = 260,
         on_job: Callable[[str, float, ChorusError | None], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -82,7 +81,6 @@ class Synthesizer:
             queue_depth: jobs that may wait for one backend, 0 for no limit.
             default_backend: the one that speaks when none is named; `auto` takes the first that is available.
             default_language: BCP 47, of texts that do not show theirs: 666.
-            words_per_minute: how fast, as espeak-ng counts.
             on_job: told backend, seconds and error (None: none) of every job that ran to its end.
             clock: seconds, monotonic.
         """
@@ -93,7 +91,6 @@ class Synthesizer:
         }
         self._workers = workers
         self._cache = cache
-        self._words_per_minute = words_per_minute
         self._on_job = on_job
         self._clock = clock
         self.requests = 0
@@ -187,7 +184,7 @@ class Synthesizer:
         clean = text.clean(request.text, language=voice.language)
         if not text.is_speakable(clean):
             raise NothingToSpeak
-        return Plan(Utterance(clean, voice, self._words_per_minute), output)
+        return Plan(Utterance(clean, voice, request.speed), output)
 
     async def speak(self, request: SpeechRequest, *, client: Hashable, priority: Priority = Priority.NORMAL) -> Speech:
         """Return finished speech, made now or before.
@@ -243,9 +240,9 @@ class Synthesizer:
                 continue
             await room()
             utterance = replace(spoken, text=piece)
-            async with line.turn(client), aclosing(backend.synthesize(utterance, whole=False)) as chunks:
-                async for pcm in chunks:
-                    emit(await tape.write(pcm))
+            async with line.turn(client), aclosing(backend.synthesize(utterance, whole=False)) as sounds:
+                async for sound in sounds:
+                    emit(await tape.write(sound.pcm))
         emit(await tape.finish())
 
     async def _make(self, plan: Plan, client: Hashable, priority: Priority) -> Speech | None:
@@ -259,10 +256,12 @@ class Synthesizer:
                     return None
                 self._flights[plan] = flight = _Flight()
                 started = self._clock()
-                async with aclosing(backend.synthesize(plan.utterance, whole=True)) as chunks:
-                    pcm = b"".join([chunk async for chunk in chunks])
+                async with aclosing(backend.synthesize(plan.utterance, whole=True)) as sounds:
+                    spoken = [sound async for sound in sounds]
+                pcm = b"".join([sound.pcm for sound in spoken])
+                marks = tuple(mark for sound in spoken for mark in sound.marks)
                 self._tell(backend.name, self._clock() - started, None)
-            outcome = await self._render(pcm, plan.output, plan.utterance.voice)
+            outcome = replace(await self._render(pcm, plan.output, plan.utterance.voice), marks=marks)
             self._cache.put(plan, outcome)
             return outcome
         except ChorusError as error:

@@ -8,7 +8,7 @@ import anyio
 from app.errors import VoiceNotFound
 from app.tts.backend import Health
 from app.tts.language import matches
-from app.tts.speech import Gender, Utterance, Voice
+from app.tts.speech import Gender, Sound, Utterance, Voice
 
 
 class FakeBackend:
@@ -72,7 +72,7 @@ class FakeBackend:
                 return voice
         raise VoiceNotFound(language, backend=self.name)
 
-    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[bytes, None]:
+    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         self.started += 1
         self._speaking += 1
         self.most_at_once = max(self.most_at_once, self._speaking)
@@ -84,7 +84,7 @@ class FakeBackend:
             pcm = b"\x10\x20" * (self.character_samples * len(utterance.text))
             chunks = [pcm] if whole else [pcm[:160], pcm[160:]]
             for chunk in chunks:
-                yield chunk
+                yield Sound(chunk)
             self.spoken.append(utterance.text)
         except anyio.get_cancelled_exc_class():
             self.cancelled += 1

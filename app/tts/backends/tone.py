@@ -13,13 +13,12 @@ import numpy as np
 
 from app.errors import BackendUnavailable, VoiceNotFound
 from app.tts.backend import Health
-from app.tts.speech import Gender, Utterance, Voice
+from app.tts.speech import Gender, Sound, Utterance, Voice
 
 LOWEST_HZ = 220.0
 SEMITONES = 24
 """Characters lie on the two octaves above `LOWEST_HZ`, by their code points; the low voices are an octave below."""
 AMPLITUDE = 0.25
-NORMAL_WORDS_PER_MINUTE = 175
 
 
 async def proceed(utterance: Utterance) -> None:
@@ -27,7 +26,7 @@ async def proceed(utterance: Utterance) -> None:
 
 
 class Tone:
-    """Tones of `character_ms` for each character, at 175 words a minute.
+    """Tones of `character_ms` for each character, at speed 1.
 
     Args:
         sample_rate: Hz.
@@ -96,7 +95,7 @@ class Tone:
                 return voice
         raise VoiceNotFound(language, backend=self.name)
 
-    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[bytes, None]:
+    async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield all of it at once if `whole`, otherwise a chunk for each character.
 
         Raises:
@@ -109,21 +108,21 @@ class Tone:
         await self._before(utterance)
         tones = (self._tone(utterance, character) for character in utterance.text)
         if whole:
-            yield b"".join(tones)
+            yield Sound(b"".join(tones))
             return
         for tone in tones:
-            yield tone
+            yield Sound(tone)
 
     def duration(self, utterance: Utterance) -> float:
         """Return the exact length of the speech in seconds."""
-        return len(utterance.text) * self._samples(utterance.words_per_minute) / self.sample_rate
+        return len(utterance.text) * self._samples(utterance.speed) / self.sample_rate
 
-    def _samples(self, words_per_minute: int) -> int:
-        return round(self.sample_rate * self._character_ms / 1000 * NORMAL_WORDS_PER_MINUTE / words_per_minute)
+    def _samples(self, speed: float) -> int:
+        return round(self.sample_rate * self._character_ms / 1000 / speed)
 
     def _tone(self, utterance: Utterance, character: str) -> bytes:
-        octaves = ord(character) % SEMITONES / 12 + (utterance.pitch - 50) / 50 - utterance.voice.id.endswith("low")
-        return sine(LOWEST_HZ * 2**octaves, self._samples(utterance.words_per_minute), self.sample_rate)
+        octaves = ord(character) % SEMITONES / 12 + utterance.pitch / 12 - utterance.voice.id.endswith("low")
+        return sine(LOWEST_HZ * 2**octaves, self._samples(utterance.speed), self.sample_rate)
 
 
 @lru_cache(maxsize=256)

@@ -46,13 +46,13 @@ async def speak(
     text: str,
     voice: str = "cmn+f2",
     *,
-    words_per_minute: int = 260,
-    pitch: int = 50,
+    speed: float = 1.0,
+    pitch: float = 0.0,
     whole: bool = True,
 ) -> "np.ndarray[tuple[int], np.dtype[np.int16]]":
-    spoken = Utterance(text, backend.find_voice(voice), words_per_minute, pitch)
-    chunks = [chunk async for chunk in backend.synthesize(spoken, whole=whole)]
-    return np.frombuffer(b"".join(chunks), "<i2")
+    spoken = Utterance(text, backend.find_voice(voice), speed, pitch)
+    pcm = [sound.pcm async for sound in backend.synthesize(spoken, whole=whole)]
+    return np.frombuffer(b"".join(pcm), "<i2")
 
 
 def seconds(pcm: "np.ndarray[tuple[int], np.dtype[np.int16]]") -> float:
@@ -87,17 +87,17 @@ async def test_speech_is_audible_and_takes_its_time(
 
 @pytest.mark.parametrize("words_per_minute", [80, 175, 350, 450])
 async def test_rate_sets_the_duration(espeak: Espeak, words_per_minute: int) -> None:
-    pcm = await speak(espeak, CHINESE, words_per_minute=words_per_minute)
+    pcm = await speak(espeak, CHINESE, speed=words_per_minute / 260)
     assert seconds(pcm) == pytest.approx(20 * 44 / words_per_minute, rel=0.3)
 
 
 async def test_rates_beyond_what_it_can_are_its_limits(espeak: Espeak) -> None:
-    slowest = seconds(await speak(espeak, CHINESE, words_per_minute=1))
-    assert slowest == pytest.approx(seconds(await speak(espeak, CHINESE, words_per_minute=80)), rel=0.05)
+    slowest = seconds(await speak(espeak, CHINESE, speed=0.01))
+    assert slowest == pytest.approx(seconds(await speak(espeak, CHINESE, speed=80 / 260)), rel=0.05)
 
 
 async def test_pitch_of_one_job_does_not_stay_for_the_next(espeak: Espeak) -> None:
-    plain, high, again = [pitch_hz(await speak(espeak, CHINESE, pitch=pitch)) for pitch in (50, 90, 50)]
+    plain, high, again = [pitch_hz(await speak(espeak, CHINESE, pitch=pitch)) for pitch in (0, 9.6, 0)]
     assert high > 1.15 * plain
     assert again == pytest.approx(plain, rel=0.05)
 
@@ -112,9 +112,9 @@ def pitch_hz(pcm: "np.ndarray[tuple[int], np.dtype[np.int16]]") -> float:
 
 
 async def test_whole_speech_is_one_chunk_and_hurried_speech_few(espeak: Espeak) -> None:
-    spoken = Utterance(CHINESE, espeak.find_voice("cmn"), 260)
-    whole = [len(chunk) async for chunk in espeak.synthesize(spoken, whole=True)]
-    hurried = [len(chunk) async for chunk in espeak.synthesize(spoken, whole=False)]
+    spoken = Utterance(CHINESE, espeak.find_voice("cmn"))
+    whole = [len(sound.pcm) async for sound in espeak.synthesize(spoken, whole=True)]
+    hurried = [len(sound.pcm) async for sound in espeak.synthesize(spoken, whole=False)]
     assert len(whole) == 1
     assert hurried[0] == 2 * 22050 * 60 // 1000 + 2
     assert 3 <= len(hurried) <= 8
@@ -181,14 +181,14 @@ async def test_variants_that_are_not_listed_speak_too(espeak: Espeak, variant: s
 async def test_unknown_voice_is_not_found_and_the_next_speaks(espeak: Espeak) -> None:
     stranger = replace(espeak.find_voice("cmn"), id="zh-CN-XiaoxiaoNeural")
     with pytest.raises(VoiceNotFound):
-        await anext(espeak.synthesize(Utterance("你好", stranger, 260), whole=True))
+        await anext(espeak.synthesize(Utterance("你好", stranger), whole=True))
     assert rms(await speak(espeak, CHINESE)) > 1500
 
 
 async def test_worker_that_refuses_a_voice_is_believed(espeak: Espeak, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.tts.backends.espeak.Job.encode", _job_for_a_lost_voice)
     with pytest.raises(VoiceNotFound, match="'cmn'"):
-        await anext(espeak.synthesize(Utterance("你好", espeak.find_voice("cmn"), 260), whole=True))
+        await anext(espeak.synthesize(Utterance("你好", espeak.find_voice("cmn")), whole=True))
 
 
 def _job_for_a_lost_voice(job: object) -> bytes:
@@ -218,8 +218,8 @@ async def test_hurried_speech_is_heard_up_to_the_bound() -> None:
     backend, heard = Espeak(workers=1, max_seconds=20), 0
     async with backend.running():
         with pytest.raises(TextTooLong):
-            async for chunk in backend.synthesize(Utterance(RARE, backend.find_voice("cmn"), 260), whole=False):
-                heard += len(chunk)
+            async for sound in backend.synthesize(Utterance(RARE, backend.find_voice("cmn")), whole=False):
+                heard += len(sound.pcm)
     assert 0 < heard <= 20 * 44100
 
 
@@ -247,7 +247,7 @@ async def test_three_callers_through_two_workers_get_their_own_speech() -> None:
 
 async def test_speech_that_is_closed_leaves_the_worker_as_it_was(espeak: Espeak) -> None:
     worker = psutil.Process().children()[0]
-    spoken = Utterance(CHINESE * 20, espeak.find_voice("cmn"), 260)
+    spoken = Utterance(CHINESE * 20, espeak.find_voice("cmn"))
     async with aclosing(espeak.synthesize(spoken, whole=False)) as chunks:
         assert await anext(chunks)
     assert seconds(await speak(espeak, CHINESE)) == pytest.approx(3.4, rel=0.3)
@@ -285,7 +285,7 @@ async def test_backend_that_was_not_started_says_so() -> None:
     assert backend.voices() == ()
     stranger = Voice("cmn", "Chinese", "zh-CN", Gender.MALE, "espeak")
     with pytest.raises(BackendUnavailable, match="not been started"):
-        await anext(backend.synthesize(Utterance("你好", stranger, 260), whole=True))
+        await anext(backend.synthesize(Utterance("你好", stranger), whole=True))
 
 
 async def test_backend_that_was_stopped_says_so() -> None:
