@@ -18,6 +18,16 @@ class Health:
     """Fraction 0…1 of the device's memory; None where it uses no GPU."""
 
 
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a backend is like, for choosing among several."""
+
+    fidelity: int
+    """0 no speech, 1 artificial, 2 good, 3 natural."""
+    is_costly: bool = False
+    """Whether speech of it is worth keeping on disk: it takes long, or comes from elsewhere."""
+
+
 class Backend(Protocol):
     """A way to turn text into speech.
 
@@ -29,6 +39,10 @@ class Backend(Protocol):
     @property
     def name(self) -> str:
         """Name on the wire: `espeak`."""
+
+    @property
+    def traits(self) -> Traits:
+        """What it is like; never changes."""
 
     @property
     def sample_rate(self) -> int:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from app.errors import VoiceNotFound
-from app.tts.backend import Health
+from app.tts.backend import Health, Traits
 from app.tts.language import matches
 from app.tts.speech import Gender, Sound, Utterance, Voice
 
@@ -24,9 +24,11 @@ class FakeBackend:
         languages: Sequence[str] = ("en-US", "zh-CN"),
         gated: bool = False,
         character_ms: int = 10,
+        traits: Traits = Traits(fidelity=1),  # noqa: B008 immutable
     ) -> None:
         self.name = name
         self.concurrency = concurrency
+        self.traits = traits
         self.character_samples = 8 * character_ms
         self.state = Health(True)
         self.failure: Exception | None = None

@@ -21,7 +21,7 @@ from app.errors import (
     WorkerFailed,
 )
 from app.runtime.processes import Processes
-from app.tts.backend import Health
+from app.tts.backend import Health, Traits
 from app.tts.backends import espeak_worker
 from app.tts.backends.espeak_engine import SAMPLE_RATE
 from app.tts.backends.espeak_voices import BACKEND, Catalogue
@@ -70,6 +70,7 @@ class Espeak:
 
     name = BACKEND
     sample_rate = SAMPLE_RATE
+    traits = Traits(fidelity=1)
 
     def __init__(
         self,

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from app.errors import BackendUnavailable, VoiceNotFound
-from app.tts.backend import Health
+from app.tts.backend import Health, Traits
 from app.tts.speech import Gender, Sound, Utterance, Voice
 
 LOWEST_HZ = 220.0
@@ -37,6 +37,7 @@ class Tone:
     """
 
     name = "tone"
+    traits = Traits(fidelity=0)
 
     def __init__(
         self,
