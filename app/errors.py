@@ -21,7 +21,8 @@ A message names the thing, its value and the rule that it breaks.
     │   │   ├── QueueFull
     │   │   ├── RateLimited
     │   │   └── TooManyConnections
-    │   └── DeadlineExceeded
+    │   ├── DeadlineExceeded
+    │   └── Expired              waited longer than its client wanted
     ├── WorkerFailed             a worker refused or broke on this one job
     │   └── WorkerLost           the worker's process ended in the middle of the job
     └── SessionClosed            the peer is gone or was sent away
@@ -140,6 +141,10 @@ class TooManyConnections(Overloaded):
 
 class DeadlineExceeded(Unavailable):
     """The work was not done within its time."""
+
+
+class Expired(Unavailable):
+    """A job waited longer than its client wanted, and was dropped."""
 
 
 class WorkerFailed(ChorusError):

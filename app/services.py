@@ -68,6 +68,8 @@ class Services:
             queue_depth=settings.tts_queue_depth,
             default_backend=settings.tts_default_backend,
             default_language=settings.tts_default_language,
+            handover_seconds=settings.tts_handover_seconds,
+            catch_up=settings.tts_catch_up,
             on_job=self._note_job,
         )
         self._open = AsyncExitStack()

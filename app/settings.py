@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     """Processes of the embedded voice; 0 takes one a core, at most four."""
     tts_words_per_minute: Annotated[int, Field(ge=80, le=450)] = 260
     """How fast the embedded voice speaks, as espeak-ng counts words."""
+    tts_handover_seconds: Annotated[float, Field(gt=0)] = 8.0
+    """What a backend may take before another one speaks in its place, where none is named."""
+    tts_catch_up: Annotated[float, Field(ge=1, le=3)] = 1.5
+    """How many times faster lines are spoken while many wait, at most; 1 for never."""
     tts_queue_depth: Count = 256
     """Requests that may wait for one backend."""
     tts_cache_bytes: Bytes = 64 * 1024 * 1024

@@ -24,7 +24,7 @@ from types import TracebackType
 
 import anyio
 
-from app.errors import QueueFull
+from app.errors import Expired, QueueFull
 
 AVERAGE_WEIGHT = 0.2  # of the newest job in the moving average: about the last ten jobs count
 
@@ -45,17 +45,19 @@ class Turn:
 
     Raises:
         QueueFull: on entry, when the line is full, or while waiting, when a fairer claim displaced this one.
+        Expired: the wait is longer than its patience.
     """
 
-    __slots__ = ("_displaced", "_granted", "_line", "_started", "client", "priority")
+    __slots__ = ("_displaced", "_granted", "_line", "_patience", "_started", "client", "priority")
 
     _granted: anyio.Event
     """Set when the wait is over; exists once the turn has to wait."""
     _started: float
     """Seconds of the line's clock; exists once the turn is taken."""
 
-    def __init__(self, line: "WaitingLine", client: Hashable, priority: Priority) -> None:
+    def __init__(self, line: "WaitingLine", client: Hashable, priority: Priority, patience: float | None) -> None:
         self._line = line
+        self._patience = patience
         self.client = client
         self.priority = priority
         self._displaced = False
@@ -67,7 +69,10 @@ class Turn:
         self._line._join(self)
         entered = False
         try:
-            await self._granted.wait()
+            with anyio.move_on_after(self._patience) as scope:
+                await self._granted.wait()
+            if scope.cancelled_caught:
+                raise Expired(f"dropped after waiting {self._patience:g} s for its turn")
             if self._displaced:
                 raise self._line._full("displaced by a client with fewer jobs or a higher class")
             entered = True
@@ -104,9 +109,11 @@ class WaitingLine:
         self._waiting = 0
         self._average: float | None = None
 
-    def turn(self, client: Hashable, *, priority: Priority = Priority.NORMAL) -> Turn:
-        """Return the place of a new job; entering it waits for the turn."""
-        return Turn(self, client, priority)
+    def turn(
+        self, client: Hashable, *, priority: Priority = Priority.NORMAL, patience: float | None = None
+    ) -> Turn:
+        """Return the place of a new job; entering it waits for the turn, at most `patience` seconds if given."""
+        return Turn(self, client, priority, patience)
 
     @property
     def waiting(self) -> int:

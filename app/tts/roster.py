@@ -2,17 +2,28 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from app.errors import BackendUnavailable, VoiceNotFound
 from app.tts import language
 from app.tts.backend import Backend
-from app.tts.speech import SpeechRequest, Voice
+from app.tts.speech import Quality, SpeechRequest, Voice
 
 AUTO = "auto"
 """The name that stands for: whichever is best."""
 
 _TAG_IN_VOICE = re.compile(r"([a-z]{2,3})[-_]([A-Z]{2})[-_]")
 """The language that Microsoft's and piper's voice names begin with: zh-CN-XiaoxiaoNeural, zh_CN-huayan-medium."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who speaks a request."""
+
+    voice: Voice
+    expected: str
+    """The backend that speaks while nothing is wrong."""
 
 
 class Roster:
@@ -23,12 +34,13 @@ class Roster:
 
         Args:
             backends: at least one, in order of preference.
-            default: the one that speaks when none is asked for.
+            default: the one that speaks first when none is asked for; `auto` leaves it to the quality.
             default_language: BCP 47, of texts that do not show theirs.
         """
         self._backends = {backend.name: backend for backend in backends}
         self._default = default
         self._default_language = default_language
+        self._proven: set[str] = set()
 
     def __iter__(self) -> Iterator[Backend]:
         return iter(self._backends.values())
@@ -51,10 +63,9 @@ class Roster:
         return self._backends[name]
 
     def preferred(self) -> Backend:
-        """Return the backend that speaks when none is named."""
-        if self._default != AUTO:
-            return self.named(self._default)
-        return self._backends[next(iter([*self.available, *self._backends]))]
+        """Return the backend that speaks when none is named and medium quality is asked for."""
+        ranked = self._ranked(Quality.MEDIUM)
+        return next((backend for backend in ranked if backend.health().available), ranked[0])
 
     def ready(self, name: str | None) -> Backend:
         """Return the named backend, or the preferred one, if it can speak now.
@@ -81,33 +92,89 @@ class Roster:
             if language_tag is None or language.matches(voice.language, language_tag)
         ]
 
-    def choose_voice(self, request: SpeechRequest) -> Voice:
-        """Choose backend and voice: a named one is taken or refused, never replaced.
+    def choose(self, request: SpeechRequest) -> Choice:
+        """Choose who speaks a request.
 
-        Only where no backend is named, a voice of another server's (`zh-CN-XiaoxiaoNeural`) may be replaced by one of
-        the same language.
+        A named backend is taken or refused, never replaced, and so is a voice named with it. Otherwise the order is
+        that of the request's quality, and a backend that has the named voice comes first. A voice that nobody has but
+        whose name says its language (`zh-CN-XiaoxiaoNeural`) is replaced by one that is like it.
 
         Raises:
-            BackendUnavailable: the named backend, or the one that should speak, cannot.
-            VoiceNotFound: the voice does not exist there.
+            BackendUnavailable: the named backend, or every one, cannot speak now.
+            VoiceNotFound: the voice does not exist there, or nobody speaks the language.
         """
-        backend = self.ready(request.backend)
-        if not request.voice:
-            return backend.choose_voice(language.detect(request.text, default=self._default_language))
-        if request.backend:
-            return backend.find_voice(request.voice)
-        return self._find_anywhere(request.voice, backend)
+        tag = language.detect(request.text, default=self._default_language)
+        if request.backend and request.backend != AUTO:
+            backend = self.ready(request.backend)
+            voice = backend.find_voice(request.voice) if request.voice else backend.choose_voice(tag)
+            return Choice(voice, backend.name)
+        order = self._order(request.quality)
+        if not order:
+            raise self._nobody()
+        if request.voice:
+            return self._choose_named(request.voice, order, request.quality)
+        return Choice(self._first(order, tag), self._expected(request.quality))
 
-    def _find_anywhere(self, voice_id: str, preferred: Backend) -> Voice:
-        for name in [preferred.name, *self.available]:
-            try:
-                return self._backends[name].find_voice(voice_id)
-            except VoiceNotFound:
-                continue
+    def stand_ins(self, request: SpeechRequest, voice: Voice) -> Iterator[Voice]:
+        """Yield who may speak instead, best first: of other backends, in the same language and, if known, gender.
+
+        Nobody stands in for a backend that the request names.
+        """
+        if request.backend and request.backend != AUTO:
+            return
+        for backend in self._order(request.quality):
+            if backend.name != voice.backend:
+                with suppress(VoiceNotFound):
+                    yield backend.choose_voice(voice.language, like=voice.id)
+
+    def _choose_named(self, voice_id: str, order: list[Backend], quality: Quality) -> Choice:
+        proven = [backend for backend in self._ranked(quality) if backend.name in self._proven]
+        owner = next((backend for backend in proven if _has(backend, voice_id)), None)
+        if owner is not None and owner in order:
+            return Choice(owner.find_voice(voice_id), owner.name)
         tag = _TAG_IN_VOICE.match(voice_id)
         if tag is None:
             raise VoiceNotFound(voice_id)
-        return preferred.choose_voice("-".join(tag.groups()), like=voice_id)
+        voice = self._first(order, "-".join(tag.groups()), like=voice_id)
+        return Choice(voice, owner.name if owner else self._expected(quality))
+
+    def _first(self, order: list[Backend], tag: str, *, like: str | None = None) -> Voice:
+        for backend in order:
+            with suppress(VoiceNotFound):
+                return backend.choose_voice(tag, like=like)
+        raise VoiceNotFound(like or tag)
+
+    def _order(self, quality: Quality) -> list[Backend]:
+        """Return those that can speak now, best first."""
+        able = [backend for backend in self._ranked(quality) if backend.health().available]
+        self._proven.update(backend.name for backend in able)
+        return able
+
+    def _expected(self, quality: Quality) -> str:
+        """Return the name of the best that can speak now or could before: an outage is told, a missing model is not."""
+        return next(backend.name for backend in self._ranked(quality) if backend.name in self._proven)
+
+    def _ranked(self, quality: Quality) -> list[Backend]:
+        backends = list(self)
+        if quality is Quality.HIGH:
+            backends.sort(key=lambda backend: -backend.traits.fidelity)
+        elif quality is Quality.LOW:
+            backends.sort(key=lambda backend: backend.traits.is_costly)
+        if self._default != AUTO:
+            backends.sort(key=lambda backend: backend.name != self._default)
+        return backends
+
+    def _nobody(self) -> BackendUnavailable:
+        first = self.preferred()
+        return self._unavailable(first.name, first.health().reason or "it cannot speak now")
 
     def _unavailable(self, name: str, reason: str) -> BackendUnavailable:
         return BackendUnavailable(name, reason=reason, available=self.available)
+
+
+def _has(backend: Backend, voice_id: str) -> bool:
+    try:
+        backend.find_voice(voice_id)
+    except VoiceNotFound:
+        return False
+    return True

@@ -51,6 +51,8 @@ class SpeechRequest:
     """Within `MIN_SPEED`…`MAX_SPEED`; 1 is the pace of the live chat."""
     timestamps: bool = False
     """Whether the times of words are wanted."""
+    max_age: float | None = None
+    """Seconds after which it is no longer worth speaking; None: it always is."""
 
 
 @dataclass(frozen=True, slots=True)

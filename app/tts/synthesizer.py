@@ -5,24 +5,39 @@ only a job that already runs, so nobody inherits another client's place in the l
 one takes a turn of its own.
 """
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import TracebackType
+from typing import TypeVar
 
 import anyio
 
-from app.errors import ChorusError, NothingToSpeak
+from app.errors import (
+    BackendUnavailable,
+    ChorusError,
+    DeadlineExceeded,
+    NothingToSpeak,
+    QueueFull,
+    WorkerFailed,
+)
 from app.runtime.queue import Priority, WaitingLine
 from app.runtime.workers import Workers
 from app.tts import pieces, text
 from app.tts.backend import Backend
 from app.tts.cache import SpeechCache
+from app.tts.catch_up import catch_up
 from app.tts.output import Output
 from app.tts.roster import AUTO, Roster
 from app.tts.speech import BackendReport, Speech, SpeechRequest, Utterance, Voice
 from app.tts.tape import CODEC_POOL, Tape
+
+Result = TypeVar("Result")
+
+logger = logging.getLogger(__name__)
 
 STREAM_PIECE_CHARACTERS = 100  # one turn of a stream: long enough for prosody, short enough to be fair
 FIRST_PIECE_CHARACTERS = 12
@@ -34,6 +49,19 @@ class Plan:
 
     utterance: Utterance
     output: Output
+
+
+HANDED_OVER = (BackendUnavailable, DeadlineExceeded, QueueFull, WorkerFailed)
+"""Failures of the backend, not of the request: another one may do better."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """Who asked for what, and how urgent it is."""
+
+    request: SpeechRequest
+    client: Hashable
+    priority: Priority
 
 
 class _Flight:
@@ -69,6 +97,8 @@ class Synthesizer:
         queue_depth: int,
         default_backend: str = AUTO,
         default_language: str = "en-US",
+        handover_seconds: float = 8.0,
+        catch_up: float = 1.0,
         on_job: Callable[[str, float, ChorusError | None], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -81,6 +111,8 @@ class Synthesizer:
             queue_depth: jobs that may wait for one backend, 0 for no limit.
             default_backend: the one that speaks when none is named; `auto` takes the first that is available.
             default_language: BCP 47, of texts that do not show theirs: 666.
+            handover_seconds: what a backend may take, its line included, while another one could stand in.
+            catch_up: how many times faster lines are spoken while many wait, at most; 1 for never.
             on_job: told backend, seconds and error (None: none) of every job that ran to its end.
             clock: seconds, monotonic.
         """
@@ -91,6 +123,8 @@ class Synthesizer:
         }
         self._workers = workers
         self._cache = cache
+        self._handover_seconds = handover_seconds
+        self._catch_up = catch_up
         self._on_job = on_job
         self._clock = clock
         self.requests = 0
@@ -170,8 +204,8 @@ class Synthesizer:
         for line in self._lines.values():
             line.let_go(client)
 
-    def plan(self, request: SpeechRequest) -> Plan:
-        """Choose backend, voice and form, and clean the text.
+    def plan(self, request: SpeechRequest, voice: Voice | None = None) -> Plan:
+        """Choose backend, voice and form, and clean the text; a voice that is given is taken.
 
         Raises:
             BackendUnavailable: the named backend, or every one, cannot speak now.
@@ -179,7 +213,7 @@ class Synthesizer:
             InvalidInput: the sample rate is out of range.
             NothingToSpeak: the text has nothing in it that can be spoken.
         """
-        voice = self._roster.choose_voice(request)
+        voice = voice or self._roster.choose(request).voice
         output = Output.of(request)
         clean = text.clean(request.text, language=voice.language)
         if not text.is_speakable(clean):
@@ -189,26 +223,69 @@ class Synthesizer:
     async def speak(self, request: SpeechRequest, *, client: Hashable, priority: Priority = Priority.NORMAL) -> Speech:
         """Return finished speech, made now or before.
 
-        Waits in the backend's line; cancelling leaves it, or stops the backend. Raises what `plan` raises, and
+        Waits in the backend's line; cancelling leaves it, or stops the backend. Where the request names no backend,
+        another one stands in for a backend that fails or takes longer than the hand-over time. Raises what `plan`
+        raises, and
 
         Raises:
             QueueFull: the line is full.
+            Expired: the wait was longer than the request's `max_age`.
             TextTooLong: the speech would be longer than the backend makes at once.
             WorkerFailed: the backend broke on this text.
+            DeadlineExceeded: it came to no end.
         """
         self.requests += 1
-        plan = self.plan(request)
+        choice = self._roster.choose(request)
+        job = _Job(self._hurried(request, client), client, priority)
+        speech = await self._hand_over(choice.voice, request, lambda voice: self._speak_with(voice, job))
+        fallen = speech.backend != choice.expected
+        return replace(speech, fallback_from=choice.expected) if fallen else speech
+
+    async def _hand_over(
+        self,
+        first: Voice,
+        request: SpeechRequest,
+        attempt: Callable[[Voice], Awaitable[Result]],
+        *,
+        is_too_late: Callable[[], bool] = lambda: False,
+    ) -> Result:
+        """Return what the first voice that does not fail makes; raise the first failure if all do."""
+        failed: ChorusError | None = None
+        for voice in chain((first,), self._roster.stand_ins(request, first)):
+            try:
+                return await attempt(voice)
+            except HANDED_OVER as error:
+                failed = failed or error
+                if is_too_late():
+                    break
+                logger.warning("backend %s failed and hands over: %s", voice.backend, error)
+        assert failed is not None
+        raise failed
+
+    async def _speak_with(self, voice: Voice, job: "_Job") -> Speech:
+        """Speak with one voice, within the hand-over time if somebody can stand in."""
+        if next(self._roster.stand_ins(job.request, voice), None) is None:
+            return await self._obtain(self.plan(job.request, voice), job)
+        with anyio.move_on_after(self._handover_seconds):
+            return await self._obtain(self.plan(job.request, voice), job)
+        raise DeadlineExceeded(f"backend '{voice.backend}' was not done within {self._handover_seconds:g} s")
+
+    async def _obtain(self, plan: Plan, job: "_Job") -> Speech:
         while True:
             if speech := self._cache.get(plan):
                 return replace(speech, cached=True)
             flight = self._flights.get(plan)
-            speech = await (flight.wait() if flight else self._make(plan, client, priority))
-            if speech is not None:
-                return speech
+            made = await (flight.wait() if flight else self._make(plan, job))
+            if made is not None:
+                return made
+
+    def _hurried(self, request: SpeechRequest, client: Hashable) -> SpeechRequest:
+        factor = catch_up(self.estimated_wait(client), most=self._catch_up) if self._catch_up > 1 else 1.0
+        return replace(request, speed=request.speed * factor) if factor > 1 else request
 
     async def pause(self, request: SpeechRequest, *, seconds: float) -> Speech:
         """Return silence in the form that a request asks for: what a piece without words sounds like."""
-        voice, output = self._roster.choose_voice(request), Output.of(request)
+        voice, output = self._roster.choose(request).voice, Output.of(request)
         rate = self._roster.named(voice.backend).sample_rate
         return await self._render(bytes(2 * round(seconds * rate)), output, voice)
 
@@ -223,10 +300,25 @@ class Synthesizer:
         """Speak and hand over encoded audio while it is made, as one file (a wav has a header of unknown length).
 
         The text goes piece by piece; before each one `room` is awaited, so that a slow reader holds nobody's turn.
-        `emit` must not block. Raises and is cancelled as `speak` is; what was emitted before an error stands.
+        `emit` must not block. Raises and is cancelled as `speak` is; once something was emitted nobody stands in any
+        more, and it stands.
         """
         self.requests += 1
-        plan = self.plan(request)
+        heard = False
+
+        def emit_and_note(data: bytes) -> None:
+            nonlocal heard
+            heard = heard or bool(data)
+            emit(data)
+
+        async def attempt(voice: Voice) -> None:
+            await self._stream_with(self.plan(request, voice), client, emit_and_note, room)
+
+        await self._hand_over(self._roster.choose(request).voice, request, attempt, is_too_late=lambda: heard)
+
+    async def _stream_with(
+        self, plan: Plan, client: Hashable, emit: Callable[[bytes], None], room: Callable[[], Awaitable[None]]
+    ) -> None:
         spoken = plan.utterance
         backend, line = self._roster.named(spoken.voice.backend), self._lines[spoken.voice.backend]
         tape = Tape(plan.output, backend.sample_rate, self._workers)
@@ -245,13 +337,14 @@ class Synthesizer:
                     emit(await tape.write(sound.pcm))
         emit(await tape.finish())
 
-    async def _make(self, plan: Plan, client: Hashable, priority: Priority) -> Speech | None:
+    async def _make(self, plan: Plan, job: "_Job") -> Speech | None:
         """Make the speech, or return None if somebody else was first while this one waited in line."""
         backend = self._roster.named(plan.utterance.voice.backend)
         flight: _Flight | None = None
         outcome: Speech | ChorusError | None = None
         try:
-            async with self._lines[backend.name].turn(client, priority=priority):
+            turn = self._lines[backend.name].turn(job.client, priority=job.priority, patience=job.request.max_age)
+            async with turn:
                 if plan in self._flights or plan in self._cache:
                     return None
                 self._flights[plan] = flight = _Flight()

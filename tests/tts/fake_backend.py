@@ -33,6 +33,7 @@ class FakeBackend:
         self.state = Health(True)
         self.failure: Exception | None = None
         self.spoken: list[str] = []
+        self.speeds: list[float] = []
         self.started = 0
         self.cancelled = 0
         self.most_at_once = 0
@@ -45,6 +46,9 @@ class FakeBackend:
 
     def open_gate(self) -> None:
         self._gate.set()
+
+    def close_gate(self) -> None:
+        self._gate = anyio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,6 +80,7 @@ class FakeBackend:
 
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         self.started += 1
+        self.speeds.append(utterance.speed)
         self._speaking += 1
         self.most_at_once = max(self.most_at_once, self._speaking)
         try:

@@ -6,7 +6,15 @@ import anyio
 import pytest
 
 from app.audio.format import Format
-from app.errors import BackendUnavailable, InvalidInput, QueueFull, WorkerLost
+from app.errors import (
+    BackendUnavailable,
+    DeadlineExceeded,
+    Expired,
+    InvalidInput,
+    QueueFull,
+    TextTooLong,
+    WorkerLost,
+)
 from app.runtime.workers import Workers
 from app.tts.backend import Health
 from app.tts.cache import SpeechCache
@@ -19,13 +27,13 @@ pytestmark = pytest.mark.anyio
 HELLO = SpeechRequest("hello there", sample_rate=8000)
 
 
-def engine(*backends: FakeBackend, cache_bytes: int = 1_000_000, queue_depth: int = 10, on_job=None) -> Synthesizer:
+def engine(*backends: FakeBackend, cache_bytes: int = 1_000_000, queue_depth: int = 10, **options) -> Synthesizer:
     return Synthesizer(
         backends,
         workers=Workers({"codec": 2}),
         cache=SpeechCache(max_bytes=cache_bytes),
         queue_depth=queue_depth,
-        on_job=on_job,
+        **options,
     )
 
 
@@ -240,3 +248,131 @@ async def test_every_job_is_told():
         with pytest.raises(WorkerLost):
             await synthesizer.speak(replace(HELLO, text="again"), client="a")
     assert [(name, error) for name, _, error in told] == [("fake", None), ("fake", backend.failure)]
+
+
+# Fall-back
+
+
+@pytest.mark.parametrize(
+    "failure", [WorkerLost("it crashed"), DeadlineExceeded("too slow"), BackendUnavailable("first", reason="403")]
+)
+async def test_a_failing_backend_hands_over_and_the_reply_says_so(failure):
+    first, second = FakeBackend("first"), FakeBackend("second")
+    first.failure = failure
+    async with engine(first, second) as synthesizer:
+        speech = await synthesizer.speak(HELLO, client="a")
+        again = await synthesizer.speak(HELLO, client="a")
+    assert (speech.backend, speech.voice.language, speech.fallback_from) == ("second", "en-US", "first")
+    assert (again.fallback_from, again.cached, first.started) == ("first", True, 2)
+
+
+async def test_what_was_fallen_back_is_not_kept_for_the_first():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    first.failure = WorkerLost("it crashed")
+    async with engine(first, second) as synthesizer:
+        await synthesizer.speak(HELLO, client="a")
+        first.failure = None
+        healed = await synthesizer.speak(HELLO, client="a")
+    assert (healed.backend, healed.fallback_from, healed.cached) == ("first", None, False)
+
+
+async def test_a_backend_that_takes_too_long_hands_over():
+    first, second = FakeBackend("first", gated=True), FakeBackend("second")
+    async with engine(first, second, handover_seconds=0.05) as synthesizer:
+        speech = await synthesizer.speak(HELLO, client="a")
+    assert (speech.backend, speech.fallback_from, first.cancelled) == ("second", "first", 1)
+
+
+async def test_an_outage_is_told_while_it_lasts():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    async with engine(first, second) as synthesizer:
+        await synthesizer.speak(HELLO, client="a")
+        first.state = Health(False, "no network")
+        speech = await synthesizer.speak(HELLO, client="a")
+    assert (speech.backend, speech.fallback_from) == ("second", "first")
+
+
+async def test_a_named_backend_is_never_replaced():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    first.failure = WorkerLost("it crashed")
+    async with engine(first, second) as synthesizer:
+        with pytest.raises(WorkerLost):
+            await synthesizer.speak(replace(HELLO, backend="first"), client="a")
+    assert second.started == 0
+
+
+async def test_if_all_fail_the_first_failure_is_told():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    first.failure, second.failure = WorkerLost("the first"), WorkerLost("the second")
+    async with engine(first, second) as synthesizer:
+        with pytest.raises(WorkerLost, match="the first"):
+            await synthesizer.speak(HELLO, client="a")
+
+
+async def test_what_is_wrong_with_the_request_is_nobodys_to_mend():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    first.failure = TextTooLong("too long", length=2, limit=1)
+    async with engine(first, second) as synthesizer:
+        with pytest.raises(TextTooLong):
+            await synthesizer.speak(HELLO, client="a")
+    assert second.started == 0
+
+
+async def test_a_stream_hands_over_before_its_first_sound():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    first.failure = WorkerLost("it crashed")
+    emitted: list[bytes] = []
+    async with engine(first, second) as synthesizer:
+        await synthesizer.stream(HELLO, client="a", emit=emitted.append, room=anyio.lowlevel.checkpoint)
+    assert second.spoken == ["hello there"]
+    assert b"".join(emitted).startswith(b"RIFF")
+
+
+async def test_a_stream_that_has_sounded_does_not_hand_over():
+    first, second = FakeBackend("first"), FakeBackend("second")
+    emitted: list[bytes] = []
+
+    def emit(data: bytes) -> None:
+        emitted.append(data)
+        first.failure = WorkerLost("it crashed")
+
+    async with engine(first, second) as synthesizer:
+        request = replace(HELLO, text="One sentence of it. Another, different sentence. " * 3 + "And an end, at last.")
+        with pytest.raises(WorkerLost):
+            await synthesizer.stream(request, client="a", emit=emit, room=anyio.lowlevel.checkpoint)
+    assert emitted
+    assert second.started == 0
+
+
+# Under load
+
+
+async def test_a_line_that_waited_too_long_is_dropped():
+    backend = FakeBackend(gated=True)
+    async with engine(backend) as synthesizer, anyio.create_task_group() as group:
+        group.start_soon(lambda: synthesizer.speak(HELLO, client="a"))
+        await until_idle()
+        with pytest.raises(Expired):
+            await synthesizer.speak(replace(HELLO, text="stale", max_age=0.02), client="b")
+        assert synthesizer.report().waiting == 0
+        backend.open_gate()
+    assert backend.spoken == ["hello there"]
+
+
+async def test_lines_are_spoken_faster_while_many_wait():
+    now = [0.0]
+    backend = FakeBackend(gated=True)
+    async with engine(backend, catch_up=1.5, clock=lambda: now[0]) as synthesizer, anyio.create_task_group() as group:
+        group.start_soon(lambda: synthesizer.speak(HELLO, client="a"))
+        await until_idle()
+        now[0] = 4.0
+        backend.open_gate()
+        await until_idle()
+        backend.close_gate()
+        for n in range(8):
+            group.start_soon(lambda n=n: synthesizer.speak(replace(HELLO, text=f"line {n}"), client=n))
+            await until_idle()
+        backend.open_gate()
+    assert backend.speeds[:2] == [1.0, 1.0]
+    assert backend.speeds == sorted(backend.speeds)
+    assert backend.speeds[-1] == 1.5

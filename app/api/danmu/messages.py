@@ -5,7 +5,7 @@ The document leaves some questions open; the answers are in the README beside th
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -17,18 +17,22 @@ from app.errors import (
     ChorusError,
     Denied,
     Draining,
+    Expired,
     InvalidInput,
     Overloaded,
     RateLimited,
     TextTooLong,
     VoiceNotFound,
 )
-from app.tts.speech import BackendReport, Quality, Speech, SpeechRequest, Voice
+from app.tts.speech import MAX_SPEED, MIN_SPEED, BackendReport, Quality, Speech, SpeechRequest, Voice
+
+Default = TypeVar("Default", float, None)
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 """Both ways: what is larger coming in is closed with 1009, what would be larger going out is TEXT_TOO_LONG."""
 
 MAX_ID_CHARACTERS = 256
+MAX_AGE_SECONDS = 86_400.0
 MAX_LENIENT_CHARACTERS = 65_536  # looking for the id in a broken message must not become work
 FORMATS = (Format.WAV, Format.MP3, Format.OGG, Format.FLAC, Format.AAC)
 COMPACT_FORMATS = (Format.OGG, Format.MP3, Format.AAC)
@@ -43,6 +47,7 @@ CODES: tuple[tuple[type[ChorusError], str], ...] = (
     (Draining, "BACKEND_UNAVAILABLE"),
     (RateLimited, "RATE_LIMITED"),
     (Overloaded, "QUEUE_FULL"),
+    (Expired, "EXPIRED"),
     (Denied, "UNAUTHORIZED"),
 )
 """First match wins; anything else is INTERNAL_ERROR."""
@@ -61,6 +66,10 @@ class SpeechFields(Struct, forbid_unknown_fields=False):
     format: Format | None = None
     sample_rate: int | None = None
     """Hz, 8000…48000."""
+    speed: float | None = None
+    """0.25…4; 1 is the pace of the live chat."""
+    max_age: float | None = None
+    """Seconds after which the line is dropped if its turn has not come."""
 
     def request(self) -> SpeechRequest:
         """Return what is asked of the engine.
@@ -77,7 +86,17 @@ class SpeechFields(Struct, forbid_unknown_fields=False):
             quality=self.quality or Quality.MEDIUM,
             format=self.format or Format.WAV,
             sample_rate=self.sample_rate,
+            speed=_within("speed", self.speed, MIN_SPEED, MAX_SPEED, default=1.0),
+            max_age=_within("max_age", self.max_age, 0.0, MAX_AGE_SECONDS, default=None),
         )
+
+
+def _within(name: str, value: float | None, least: float, most: float, *, default: Default) -> float | Default:
+    if value is None:
+        return default
+    if not least <= value <= most:
+        raise InvalidInput(f"{name} {value:g} must be {least:g} to {most:g}", field=name)
+    return value
 
 
 class StreamFields(SpeechFields):
@@ -266,6 +285,7 @@ def metadata(speech: Speech) -> dict[str, Any]:
     """Return what the document calls `metadata`: `duration` in seconds, `size_bytes` of the decoded audio."""
     return {
         "backend": speech.backend,
+        "fallback_from": speech.fallback_from,
         "voice": speech.voice.id,
         "duration": round(speech.duration, 6),
         "sample_rate": speech.sample_rate,

@@ -14,31 +14,64 @@ from app.api.danmu.stream_response import SpeechStream
 from app.audio.format import Format
 from app.errors import BackendUnavailable, ChorusError, InvalidInput
 from app.runtime.limits import client_key
-from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, BackendReport, Quality, SpeechRequest
+from app.tts.speech import MAX_SAMPLE_RATE, MAX_SPEED, MIN_SAMPLE_RATE, MIN_SPEED, BackendReport, Quality, SpeechRequest
 from app.tts.synthesizer import Synthesizer
 
 MAX_TEXT_CHARACTERS = 1000
 MAX_STREAM_CHARACTERS = 10_000
 STREAM_FORMATS = (*messages.FORMATS, Format.WEBM, Format.PCM)
 
+Speed = Annotated[float, Field(ge=MIN_SPEED, le=MAX_SPEED)]
 SampleRate = Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)]
 
 
-class TtsBody(BaseModel):
-    """The body of `POST /tts`."""
+class SpeechParameters(BaseModel):
+    """How a text is to be spoken; null and absent leave the choice to the engine."""
 
-    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
     voice: str | None = None
     backend: str | None = None
     quality: Quality | None = None
     format: Format | None = None
     sample_rate: SampleRate | None = None
+    speed: Speed | None = None
+
+    def request(self, text: str, *, formats: tuple[Format, ...]) -> SpeechRequest:
+        """Return what is asked of the engine.
+
+        Raises:
+            InvalidInput: the format is none of these.
+        """
+        if self.format is not None and self.format not in formats:
+            raise InvalidInput(f"format '{self.format}' must be one of {', '.join(formats)}", field="format")
+        return SpeechRequest(
+            text=text,
+            voice=self.voice or None,
+            backend=self.backend or None,
+            quality=self.quality or Quality.MEDIUM,
+            format=self.format or Format.WAV,
+            sample_rate=self.sample_rate,
+            speed=1.0 if self.speed is None else self.speed,
+        )
+
+
+class TtsBody(SpeechParameters):
+    """The body of `POST /tts`."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+
+
+class StreamQuery(SpeechParameters):
+    """The query of `GET /tts/stream`."""
+
+    text: Annotated[str, Field(min_length=1, max_length=MAX_STREAM_CHARACTERS)]
 
 
 class AudioMetadata(BaseModel):
     """What is true of the audio."""
 
     backend: str
+    fallback_from: str | None
+    """The backend that should have spoken and could not."""
     voice: str
     duration: float
     """Seconds."""
@@ -89,9 +122,7 @@ def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> AP
     @routes.post("/tts", response_model=TtsReply)
     async def speak(body: TtsBody, request: Request) -> Response:
         try:
-            asked = _request(
-                body.text, body.voice, body.backend, body.quality, body.format, body.sample_rate, messages.FORMATS
-            )
+            asked = body.request(body.text, formats=messages.FORMATS)
             speech = await synthesizer.speak(asked, client=_client(request))
         except ChorusError as error:
             return failure(error)
@@ -99,17 +130,9 @@ def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> AP
         return JSONResponse({"audio_data": audio, "metadata": messages.metadata(speech), "cached": speech.cached})
 
     @routes.get("/tts/stream", response_class=Response)
-    async def stream(
-        request: Request,
-        text: Annotated[str, Query(min_length=1, max_length=MAX_STREAM_CHARACTERS)],
-        voice: str | None = None,
-        backend: str | None = None,
-        quality: Quality | None = None,
-        format: Format | None = None,
-        sample_rate: SampleRate | None = None,
-    ) -> Response:
+    async def stream(request: Request, query: Annotated[StreamQuery, Query()]) -> Response:
         try:
-            asked = _request(text, voice, backend, quality, format, sample_rate, STREAM_FORMATS)
+            asked = query.request(query.text, formats=STREAM_FORMATS)
             synthesizer.plan(asked)
         except ChorusError as error:
             return failure(error)
@@ -140,22 +163,6 @@ def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> AP
         }
 
     return routes
-
-
-def _request(
-    text: str,
-    voice: str | None,
-    backend: str | None,
-    quality: Quality | None,
-    format: Format | None,
-    sample_rate: int | None,
-    formats: tuple[Format, ...],
-) -> SpeechRequest:
-    if format is not None and format not in formats:
-        raise InvalidInput(f"format '{format}' must be one of {', '.join(formats)}", field="format")
-    return SpeechRequest(
-        text, voice or None, backend or None, quality or Quality.MEDIUM, format or Format.WAV, sample_rate
-    )
 
 
 def _client(request: Request) -> str:

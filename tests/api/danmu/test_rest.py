@@ -25,6 +25,7 @@ async def test_a_post_is_answered_as_the_websocket_would():
     audio = base64.b64decode(body["audio_data"])
     assert body["metadata"] == {
         "backend": "fake",
+        "fallback_from": None,
         "voice": "fake-en-US",
         "duration": 0.05,
         "sample_rate": 8000,
@@ -46,6 +47,8 @@ async def test_a_post_is_answered_as_the_websocket_would():
         ({"text": "a", "format": "wma"}, 422),
         ({"text": "a", "format": "webm"}, 422),
         ({"text": "a", "quality": "best"}, 422),
+        ({"text": "a", "speed": 0.2}, 422),
+        ({"text": "a", "speed": 4.1}, 422),
         ({"text": "a", "voice": "nobody"}, 404),
         ({"text": "a", "backend": "edge"}, 503),
     ],
