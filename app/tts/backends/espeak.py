@@ -24,6 +24,7 @@ from app.runtime.processes import Processes
 from app.tts.backend import Health, Traits
 from app.tts.backends import espeak_worker
 from app.tts.backends.espeak_engine import SAMPLE_RATE
+from app.tts.backends.espeak_pitch import higher
 from app.tts.backends.espeak_voices import BACKEND, Catalogue
 from app.tts.backends.espeak_worker import Job
 from app.tts.speech import Sound, Utterance, Voice
@@ -33,11 +34,10 @@ INSTALL = "run `pip install --force-reinstall espeakng-loader==0.2.4` and restar
 WORDS_PER_MINUTE = range(80, 451)
 """What espeak-ng can do; beyond, it does not get faster."""
 
-SEMITONES = 12
-"""What half of espeak-ng's range of pitch, 0 to 100, is taken for."""
-
+PITCH_RANGE = 50
+"""Of 99: espeak-ng's own."""
 TONAL_PITCH_RANGE = 75
-"""Of 100, 50 being normal: at chat speed this widens the rise of a Mandarin second tone from 3.3 to 4.7 semitones."""
+"""At chat speed this widens the rise of a Mandarin second tone from 3.3 to 4.7 semitones."""
 TONAL_LANGUAGES = ("sit/", "tai/", "aav/vi")
 """Beginnings of the identifiers of voices whose words differ by tone alone."""
 
@@ -199,13 +199,15 @@ class Espeak:
     def _job(self, utterance: Utterance, *, whole: bool) -> Job:
         sound = self._known().sound(utterance.voice.id)
         rate = min(max(round(self._words_per_minute * utterance.speed), WORDS_PER_MINUTE[0]), WORDS_PER_MINUTE[-1])
+        usual = TONAL_PITCH_RANGE if sound.voice.startswith(TONAL_LANGUAGES) else PITCH_RANGE
+        pitch, pitch_range = higher(utterance.pitch, pitch_range=usual)
         return Job(
             utterance.text,
             voice=sound.voice,
             variant=sound.variant,
             words_per_minute=rate,
-            pitch=min(max(round(50 + utterance.pitch * 50 / SEMITONES), 0), 100),
-            pitch_range=TONAL_PITCH_RANGE if sound.voice.startswith(TONAL_LANGUAGES) else 50,
+            pitch=pitch,
+            pitch_range=pitch_range,
             volume=self._volume,
             whole=whole,
             max_samples=round(self._max_seconds * SAMPLE_RATE),

@@ -111,6 +111,24 @@ def pitch_hz(pcm: "np.ndarray[tuple[int], np.dtype[np.int16]]") -> float:
     return 22050 / (55 + float(np.median(np.argmax(correlations, axis=1))))
 
 
+@pytest.mark.parametrize("semitones", [-4, 4, 6])
+@pytest.mark.parametrize(
+    ("text", "voice"),
+    [
+        ("ee", "en-us+f2"),
+        ("oh", "en-us+f2"),
+        ("衣", "cmn"),
+        ("哦", "cmn+f2"),
+        (CHINESE, "cmn+f2"),
+        ("é", "fr-fr"),
+        ("i", "es+f4"),
+    ],
+)
+async def test_pitch_is_in_semitones(espeak: Espeak, text: str, voice: str, semitones: float) -> None:
+    plain, moved = [pitch_hz(await speak(espeak, text, voice, speed=0.6, pitch=pitch)) for pitch in (0, semitones)]
+    assert 12 * np.log2(moved / plain) == pytest.approx(semitones, abs=0.7)
+
+
 async def test_whole_speech_is_one_chunk_and_hurried_speech_few(espeak: Espeak) -> None:
     spoken = Utterance(CHINESE, espeak.find_voice("cmn"))
     whole = [len(sound.pcm) async for sound in espeak.synthesize(spoken, whole=True)]
