@@ -10,7 +10,6 @@ from app.tts import disk_entry
 from app.tts.disk_entry import HEADER_BYTES, name_of, pack, unpack
 from app.tts.output import Output
 from app.tts.speech import Gender, Mark, MarkKind, Speech, Utterance, Voice
-from app.tts.synthesizer import Plan
 
 NUMBERS = st.floats(0, 1e6)
 VOICES = st.builds(Voice, gender=st.sampled_from(Gender))
@@ -26,7 +25,9 @@ SPEECHES = st.builds(
     cached=st.just(False),
 )
 VOICE = Voice("v", "V", "zh-CN", Gender.FEMALE, "costly")
-PLAN = Plan(Utterance("你好", VOICE), Output(Format.WAV, 22_050, None, ResampleQuality.HIGH))
+UTTERANCE = Utterance("你好", VOICE)
+OUTPUT = Output(Format.WAV, 22_050, None, ResampleQuality.HIGH)
+PLAN = (UTTERANCE, OUTPUT)
 SPEECH = Speech(b"RIFF" * 50, Format.WAV, 22_050, 1.5, VOICE, (Mark(MarkKind.WORD, "你好", 0.0, 0.4),))
 
 
@@ -67,7 +68,7 @@ def test_the_header_has_the_documented_size():
 
 
 def test_a_name_is_the_same_in_every_process():
-    assert name_of(PLAN) == name_of(replace(PLAN))
+    assert name_of(PLAN) == name_of((replace(UTTERANCE), replace(OUTPUT)))
     assert name_of(("a", 1, 1.5, None, Format.WAV)) == (
         "681d0495b2ba7302b2bffcb15be483c1fed6d1ccd4666a86391233c522eb39a0"
     )
@@ -76,15 +77,15 @@ def test_a_name_is_the_same_in_every_process():
 @pytest.mark.parametrize(
     "other",
     [
-        replace(PLAN, utterance=replace(PLAN.utterance, text="您好")),
-        replace(PLAN, utterance=replace(PLAN.utterance, speed=1.01)),
-        replace(PLAN, utterance=replace(PLAN.utterance, pitch=1.0)),
-        replace(PLAN, utterance=replace(PLAN.utterance, voice=replace(VOICE, backend="other"))),
-        replace(PLAN, utterance=replace(PLAN.utterance, voice=replace(VOICE, id="w"))),
-        replace(PLAN, output=replace(PLAN.output, format=Format.FLAC)),
-        replace(PLAN, output=replace(PLAN.output, sample_rate=24_000)),
-        replace(PLAN, output=replace(PLAN.output, bitrate=64_000)),
-        replace(PLAN, output=replace(PLAN.output, resampler=ResampleQuality.QUICK)),
+        (replace(UTTERANCE, text="您好"), OUTPUT),
+        (replace(UTTERANCE, speed=1.01), OUTPUT),
+        (replace(UTTERANCE, pitch=1.0), OUTPUT),
+        (replace(UTTERANCE, voice=replace(VOICE, backend="other")), OUTPUT),
+        (replace(UTTERANCE, voice=replace(VOICE, id="w")), OUTPUT),
+        (UTTERANCE, replace(OUTPUT, format=Format.FLAC)),
+        (UTTERANCE, replace(OUTPUT, sample_rate=24_000)),
+        (UTTERANCE, replace(OUTPUT, bitrate=64_000)),
+        (UTTERANCE, replace(OUTPUT, resampler=ResampleQuality.QUICK)),
     ],
 )
 def test_whatever_changes_the_sound_changes_the_name(other):
