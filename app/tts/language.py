@@ -87,6 +87,11 @@ def detect(text: str, *, default: str = "en-US") -> str:
     return _language(text, script, default)
 
 
+def shows_chinese(text: str) -> bool:
+    """Tell whether a text has a character that Japanese does not write: a simplified one, or a particle of Chinese."""
+    return _ONLY_CHINESE.search(text) is not None
+
+
 def primary(tag: str) -> str:
     """Return the language subtag of a tag, lower case, aliases resolved: `zh` of `zh-CN`, `cmn` and `yue`."""
     return _subtags(tag)[0]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from app.errors import BackendUnavailable, VoiceNotFound
 from app.tts import language
 from app.tts.backend import Backend
+from app.tts.composer import main_language
 from app.tts.speech import Quality, SpeechRequest, Voice
 
 AUTO = "auto"
@@ -103,7 +104,7 @@ class Roster:
             BackendUnavailable: the named backend, or every one, cannot speak now.
             VoiceNotFound: the voice does not exist there, or nobody speaks the language.
         """
-        tag = language.detect(request.text, default=self._default_language)
+        tag = main_language(request, default=self._default_language)
         if request.backend and request.backend != AUTO:
             backend = self.ready(request.backend)
             voice = backend.find_voice(request.voice) if request.voice else backend.choose_voice(tag)

@@ -41,6 +41,7 @@ class SpeechRequest:
     """What a client asks for, before anything has been chosen; None leaves the choice to the engine."""
 
     text: str
+    """As it was written; SSML if `ssml` says so."""
     voice: str | None = None
     backend: str | None = None
     quality: Quality = Quality.MEDIUM
@@ -53,6 +54,10 @@ class SpeechRequest:
     """Whether the times of words are wanted."""
     max_age: float | None = None
     """Seconds after which it is no longer worth speaking; None: it always is."""
+    ssml: bool = False
+    """Whether the text is markup (`app.tts.ssml`)."""
+    language: str | None = None
+    """BCP 47, of the text, if it is known; chooses the voice where none is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,8 @@ class Utterance:
     """1 is the backend's own pace for live chat, 2 twice as fast; a backend goes as far as it can."""
     pitch: float = 0.0
     """Semitones above the voice's own."""
+    marks: bool = False
+    """Whether the times of words and phonemes are wanted; a backend that does not know them gives none."""
 
 
 class MarkKind(StrEnum):

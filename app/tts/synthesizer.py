@@ -20,19 +20,19 @@ from app.errors import (
     BackendUnavailable,
     ChorusError,
     DeadlineExceeded,
-    NothingToSpeak,
     QueueFull,
     WorkerFailed,
 )
 from app.runtime.queue import Priority, WaitingLine
 from app.runtime.workers import Workers
-from app.tts import pieces, text
 from app.tts.backend import Backend
 from app.tts.cache import SpeechCache
 from app.tts.catch_up import catch_up
+from app.tts.composer import compose
 from app.tts.output import Output
 from app.tts.roster import AUTO, Roster
-from app.tts.speech import BackendReport, Speech, SpeechRequest, Utterance, Voice
+from app.tts.score import Score, perform, play
+from app.tts.speech import BackendReport, Speech, SpeechRequest, Voice
 from app.tts.tape import CODEC_POOL, Tape
 
 Result = TypeVar("Result")
@@ -47,8 +47,13 @@ FIRST_PIECE_CHARACTERS = 12
 class Plan:
     """What will be done for one request; equal plans sound equal, so a plan is the key of the cache."""
 
-    utterance: Utterance
+    score: Score
     output: Output
+
+    @property
+    def voice(self) -> Voice:
+        """The voice that speaks most of it."""
+        return self.score.voice
 
 
 HANDED_OVER = (BackendUnavailable, DeadlineExceeded, QueueFull, WorkerFailed)
@@ -205,20 +210,17 @@ class Synthesizer:
             line.let_go(client)
 
     def plan(self, request: SpeechRequest, voice: Voice | None = None) -> Plan:
-        """Choose backend, voice and form, and clean the text; a voice that is given is taken.
+        """Choose backend, voices and form, and write the score; a voice that is given speaks most of it.
 
         Raises:
             BackendUnavailable: the named backend, or every one, cannot speak now.
             VoiceNotFound: the voice does not exist there.
-            InvalidInput: the sample rate is out of range.
+            InvalidInput: the sample rate is out of range, or the markup is not what it should be.
             NothingToSpeak: the text has nothing in it that can be spoken.
         """
         voice = voice or self._roster.choose(request).voice
         output = Output.of(request)
-        clean = text.clean(request.text, language=voice.language)
-        if not text.is_speakable(clean):
-            raise NothingToSpeak
-        return Plan(Utterance(clean, voice, request.speed), output)
+        return Plan(compose(request, voice, self._roster.named(voice.backend)), output)
 
     async def speak(self, request: SpeechRequest, *, client: Hashable, priority: Priority = Priority.NORMAL) -> Speech:
         """Return finished speech, made now or before.
@@ -319,27 +321,18 @@ class Synthesizer:
     async def _stream_with(
         self, plan: Plan, client: Hashable, emit: Callable[[bytes], None], room: Callable[[], Awaitable[None]]
     ) -> None:
-        spoken = plan.utterance
-        backend, line = self._roster.named(spoken.voice.backend), self._lines[spoken.voice.backend]
+        backend, line = self._roster.named(plan.voice.backend), self._lines[plan.voice.backend]
         tape = Tape(plan.output, backend.sample_rate, self._workers)
-        for piece in pieces.split(
-            spoken.text,
-            size=STREAM_PIECE_CHARACTERS,
-            language=spoken.voice.language,
-            first_size=FIRST_PIECE_CHARACTERS,
-        ):
-            if not text.is_speakable(piece):
-                continue
+        for part in plan.score.cut(size=STREAM_PIECE_CHARACTERS, first_size=FIRST_PIECE_CHARACTERS):
             await room()
-            utterance = replace(spoken, text=piece)
-            async with line.turn(client), aclosing(backend.synthesize(utterance, whole=False)) as sounds:
+            async with line.turn(client), aclosing(play(backend, part)) as sounds:
                 async for sound in sounds:
                     emit(await tape.write(sound.pcm))
         emit(await tape.finish())
 
     async def _make(self, plan: Plan, job: "_Job") -> Speech | None:
         """Make the speech, or return None if somebody else was first while this one waited in line."""
-        backend = self._roster.named(plan.utterance.voice.backend)
+        backend = self._roster.named(plan.voice.backend)
         flight: _Flight | None = None
         outcome: Speech | ChorusError | None = None
         try:
@@ -349,12 +342,9 @@ class Synthesizer:
                     return None
                 self._flights[plan] = flight = _Flight()
                 started = self._clock()
-                async with aclosing(backend.synthesize(plan.utterance, whole=True)) as sounds:
-                    spoken = [sound async for sound in sounds]
-                pcm = b"".join([sound.pcm for sound in spoken])
-                marks = tuple(mark for sound in spoken for mark in sound.marks)
+                sound = await perform(backend, plan.score)
                 self._tell(backend.name, self._clock() - started, None)
-            outcome = replace(await self._render(pcm, plan.output, plan.utterance.voice), marks=marks)
+            outcome = replace(await self._render(sound.pcm, plan.output, plan.voice), marks=sound.marks)
             self._cache.put(plan, outcome)
             return outcome
         except ChorusError as error:

@@ -120,7 +120,7 @@ class Conversation:
 
     async def _stream(self, id: str, request: SpeechRequest, chunk_characters: int) -> None:
         plan = self._synthesizer.plan(request)
-        voice = plan.utterance.voice
+        voice = plan.voice
         request = replace(request, voice=voice.id)
         chunks = Chunks(request.text, size=chunk_characters, output=plan.output)
         sent, seconds = 0, 0.0

@@ -1,0 +1,160 @@
+"""A score: what is spoken for one request, part by part: phrases, each in a voice of its own, and pauses.
+
+All of its voices belong to one backend, so a score is spoken in one turn and at one sample rate. Most scores are one
+phrase, whose sound is passed on untouched. Where phrases meet, the silence that a voice leaves around an utterance
+goes, unless a sentence or clause ends there, and the edges are faded, so that a word in another voice does not stumble.
+"""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import regex
+
+from app.audio.pcm import SAMPLE_BYTES, Pcm, from_bytes, to_bytes
+from app.audio.splice import amplify, fade, sounding
+from app.errors import NothingToSpeak
+from app.tts import pieces
+from app.tts.backend import Backend
+from app.tts.speech import Mark, Sound, Utterance, Voice
+from app.tts.text import is_speakable
+
+CLOSE_SECONDS = 0.03
+"""Silence that stays at an edge where the next phrase follows closely; trimming more would cut breath and stops."""
+
+_ENDS_WITH_MARK = regex.compile(r"[\p{P}--[-_@#&'’]][\s\p{Pe}\p{Pf}\"']*$", regex.VERSION1)
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A part that is spoken."""
+
+    utterance: Utterance
+    gain: float = 0.0
+    """dB; -inf is silence as long as the speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """A part in which nothing is heard."""
+
+    seconds: float
+
+
+Part = Phrase | Pause
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """The parts of one speech, in order; at least one is a phrase. Equal scores sound equal."""
+
+    parts: tuple[Part, ...]
+
+    def __post_init__(self) -> None:
+        if not self.phrases:
+            raise NothingToSpeak
+
+    @classmethod
+    def of(cls, utterance: Utterance) -> "Score":
+        """Return the score of one utterance."""
+        return cls((Phrase(utterance),))
+
+    @property
+    def phrases(self) -> tuple[Phrase, ...]:
+        """The parts that are spoken."""
+        return tuple(part for part in self.parts if isinstance(part, Phrase))
+
+    @property
+    def voice(self) -> Voice:
+        """The voice that speaks most of it, in characters; the first of equals."""
+        characters: dict[Voice, int] = {}
+        for phrase in self.phrases:
+            voice = phrase.utterance.voice
+            characters[voice] = characters.get(voice, 0) + len(phrase.utterance.text)
+        return max(characters, key=lambda voice: characters[voice])
+
+    def cut(self, *, size: int, first_size: int) -> Iterator[Part]:
+        """Yield the parts with phrases cut into pieces of at most `size` characters, the very first at `first_size`."""
+        first: int | None = first_size
+        for part in self.parts:
+            if isinstance(part, Pause):
+                yield part
+                continue
+            spoken = part.utterance
+            for piece in pieces.split(spoken.text, size=size, language=spoken.voice.language, first_size=first):
+                if is_speakable(piece):
+                    yield replace(part, utterance=replace(spoken, text=piece))
+            first = None
+
+
+async def perform(backend: Backend, score: Score) -> Sound:
+    """Speak a whole score; times of marks count from its beginning.
+
+    Must be called within a turn of the backend's line. Cancelling stops the backend. Raises what it raises.
+    """
+    if isinstance(score.parts[0], Phrase) and len(score.parts) == 1:
+        return await _speak(backend, score.parts[0])
+    stretches: list[Sound] = []
+    seconds = 0.0
+    for index, part in enumerate(score.parts):
+        stretch = await _stretch(backend, score.parts, index, part)
+        stretches.append(replace(stretch, marks=tuple(_moved(mark, seconds) for mark in stretch.marks)))
+        seconds += len(stretch.pcm) / SAMPLE_BYTES / backend.sample_rate
+    return _joined(stretches)
+
+
+async def play(backend: Backend, part: Part) -> AsyncGenerator[Sound, None]:
+    """Yield one part as it is made, as `Backend.synthesize` does. A gain that would clip is cut at full scale."""
+    if isinstance(part, Pause):
+        yield Sound(silence(part.seconds, backend.sample_rate))
+        return
+    async with aclosing(backend.synthesize(part.utterance, whole=False)) as sounds:
+        async for sound in sounds:
+            yield _amplified(sound, part.gain)
+
+
+def silence(seconds: float, sample_rate: int) -> bytes:
+    """Return int16 PCM of nothing."""
+    return bytes(SAMPLE_BYTES * round(seconds * sample_rate))
+
+
+async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: Part) -> Sound:
+    if isinstance(part, Pause):
+        return Sound(silence(part.seconds, backend.sample_rate))
+    sound = await _speak(backend, part)
+    follows = index > 0
+    leads = index + 1 < len(parts)
+    is_close = leads and (isinstance(parts[index + 1], Pause) or not _ENDS_WITH_MARK.search(part.utterance.text))
+    return _edged(sound, backend.sample_rate, head=follows, tail=leads, close=is_close)
+
+
+async def _speak(backend: Backend, phrase: Phrase) -> Sound:
+    async with aclosing(backend.synthesize(phrase.utterance, whole=True)) as sounds:
+        return _amplified(_joined([sound async for sound in sounds]), phrase.gain)
+
+
+def _joined(sounds: list[Sound]) -> Sound:
+    return Sound(b"".join([sound.pcm for sound in sounds]), tuple(mark for sound in sounds for mark in sound.marks))
+
+
+def _amplified(sound: Sound, gain: float) -> Sound:
+    return replace(sound, pcm=to_bytes(amplify(from_bytes(sound.pcm), gain))) if gain else sound
+
+
+def _edged(sound: Sound, sample_rate: int, *, head: bool, tail: bool, close: bool) -> Sound:
+    """Trim and fade the edges where other parts are; `close` says that the tail's silence goes too."""
+    pcm = from_bytes(sound.pcm)
+    begin, end = sounding(pcm)
+    if begin == end:  # silence is as long as it was asked to be
+        begin, end = 0, len(pcm)
+    room = round(CLOSE_SECONDS * sample_rate)
+    first = max(begin - room, 0) if head else 0
+    last = min(end + room, len(pcm)) if close else len(pcm)
+    trimmed: Pcm = fade(pcm[first:last], sample_rate=sample_rate, head=head, tail=tail)
+    marks = tuple(_moved(mark, -first / sample_rate, limit=len(trimmed) / sample_rate) for mark in sound.marks)
+    return Sound(to_bytes(trimmed), marks)
+
+
+def _moved(mark: Mark, seconds: float, *, limit: float = float("inf")) -> Mark:
+    start, end = (min(max(time + seconds, 0.0), limit) for time in (mark.start, mark.end))
+    return replace(mark, start=start, end=end)
