@@ -22,7 +22,7 @@ from app.errors import (
 )
 from app.runtime.processes import Processes
 from app.tts.backend import Health, Traits
-from app.tts.backends import espeak_worker
+from app.tts.backends import espeak_marks, espeak_worker
 from app.tts.backends.espeak_engine import SAMPLE_RATE
 from app.tts.backends.espeak_pitch import higher
 from app.tts.backends.espeak_voices import BACKEND, Catalogue
@@ -146,6 +146,8 @@ class Espeak:
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield int16 PCM: few chunks of up to 5.6 s if `whole`, otherwise 60 ms at once and then ever longer ones.
 
+        Marks come with the chunk in which their word ends, or with the next one.
+
         Raises:
             VoiceNotFound: there is no such voice.
             TextTooLong: the text makes more than `max_seconds` of speech.
@@ -159,7 +161,7 @@ class Espeak:
         try:
             async with aclosing(processes.call(job.encode())) as chunks:
                 async for chunk in chunks:
-                    yield Sound(chunk)
+                    yield espeak_marks.read(chunk, utterance.text) if utterance.marks else Sound(chunk)
         except DeadlineExceeded:
             raise
         except Unavailable as error:
@@ -210,6 +212,7 @@ class Espeak:
             pitch_range=pitch_range,
             volume=self._volume,
             whole=whole,
+            marks=utterance.marks,
             max_samples=round(self._max_seconds * SAMPLE_RATE),
         )
 

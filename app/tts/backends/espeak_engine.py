@@ -19,10 +19,14 @@ _DONT_EXIT = 0x8000
 """espeakINITIALIZE_DONT_EXIT: report missing data instead of ending the process."""
 _CHARS_UTF8 = 1
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
+_LIST_TERMINATED = 0
+"""espeakEVENT_LIST_TERMINATED."""
 _GENDERS = {1: "male", 2: "female"}
 
 _NOT_TEXT = bytes.maketrans(bytes((*range(9), *range(11, 32), 127)), b" " * 31)
 """Control characters become spaces: NUL would end the text, and 1 begins a command (speak_lib's embedded commands)."""
+
+Notice = Callable[[int, int, int, int, bytes], None]
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
 
@@ -43,6 +47,21 @@ class _Voice(ctypes.Structure):
     ]
 
 
+class _Event(ctypes.Structure):
+    """espeak_EVENT; `name` is the member `string` of its union `id`."""
+
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("name", ctypes.c_char * 8),
+    ]
+
+
 class Engine:
     """The one engine of this process.
 
@@ -55,6 +74,7 @@ class Engine:
         self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
         self._buffer_ms = 0
         self._hear: Callable[[bytes], bool] = _ignore
+        self._notice: Notice | None = None
         self._failure: OSError | MemoryError | None = None
         if self._library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _DONT_EXIT) != SAMPLE_RATE:
             raise OSError(f"espeak-ng finds no data that it can use in {data}")
@@ -87,8 +107,13 @@ class Engine:
         ):
             self._library.espeak_SetParameter(parameter, value, 0)
 
-    def speak(self, text: bytes, hear: Callable[[bytes], bool], *, buffer_ms: int) -> None:
+    def speak(
+        self, text: bytes, hear: Callable[[bytes], bool], *, buffer_ms: int, notice: Notice | None = None
+    ) -> None:
         """Speak plain UTF-8 text; `hear` gets int16 PCM of `buffer_ms` at a time and returns whether to go on.
+
+        `notice`, if there is one, gets the events that lie in the PCM, before it: type, place in the text in characters
+        from 1, length in characters, time in samples from the beginning, name of a phoneme in IPA.
 
         No markup and no command in the text is obeyed. What `hear` raises, if it is an OSError or MemoryError, ends the
         speech and is raised here.
@@ -96,7 +121,8 @@ class Engine:
         if buffer_ms != self._buffer_ms:
             self._library.espeak_ng_InitializeOutput(_NG_SYNCHRONOUS, buffer_ms, None)
             self._buffer_ms = buffer_ms
-        self._hear, self._failure = hear, None
+        self._hear, self._notice, self._failure = hear, notice, None
+        self._library.espeak_ng_SetPhonemeEvents(notice is not None, notice is not None)
         clean = text.translate(_NOT_TEXT)
         self._library.espeak_Synth(clean, len(clean) + 1, 0, 1, 0, _CHARS_UTF8, None, None)
         self._hear = _ignore
@@ -105,6 +131,8 @@ class Engine:
 
     def _take(self, address: int | None, count: int, events: int | None) -> int:
         """Be the library's callback: 1 ends the speech. No exception can cross the C code."""
+        if events and self._notice:
+            self._tell(events, self._notice)
         if not address or count <= 0:
             return 0
         try:
@@ -112,6 +140,11 @@ class Engine:
         except (OSError, MemoryError) as failure:
             self._failure = failure
             return 1
+
+    def _tell(self, address: int, notice: Notice) -> None:
+        while (event := _Event.from_address(address)).type != _LIST_TERMINATED:
+            notice(event.type, event.text_position, event.length, event.sample, event.name)
+            address += ctypes.sizeof(_Event)
 
     def _list(self, wanted: object) -> Iterator[tuple[str, str, list[tuple[int, str]], str]]:
         found = self._library.espeak_ListVoices(wanted)

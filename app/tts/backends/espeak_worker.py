@@ -3,8 +3,9 @@
     python -m app.tts.backends.espeak_worker LIBRARY DATA [VOICE...]
 
 It says a word with each VOICE before it is ready, because the first use of a language reads its dictionary. It is
-ready with a line for each voice and variant (`describe`). A job is a `Job`, the answer int16 PCM. Only light modules
-of the standard library are imported, for the sake of the worker's memory and of the time of its restart.
+ready with a line for each voice and variant (`describe`). A job is a `Job`, the answer int16 PCM; where marks are
+wanted, their records go before the PCM of each chunk (`espeak_marker`). Only light modules of the standard library are
+imported, for the sake of the worker's memory and of the time of its restart.
 """
 
 import struct
@@ -12,6 +13,7 @@ import sys
 
 from app.runtime.child import Channel, run
 from app.tts.backends.espeak_engine import Engine
+from app.tts.backends.espeak_marker import LENGTH, Marker
 
 NO_SUCH_VOICE = b"no such voice"
 TOO_LONG = b"too long"
@@ -28,8 +30,9 @@ WARM_TEXT = "一 one".encode()
 class Job:
     """What to speak, and how; see `Engine.set_prosody` for the ranges. Voice and variant are espeak's identifiers."""
 
-    _HEADER = struct.Struct("<HBBBBIBB")
+    _HEADER = struct.Struct("<HBBBBBIBB")
     __slots__ = (
+        "marks",
         "max_samples",
         "pitch",
         "pitch_range",
@@ -52,6 +55,7 @@ class Job:
         pitch_range: int = 50,
         volume: int = 100,
         whole: bool,
+        marks: bool = False,
         max_samples: int,
     ) -> None:
         self.text = text
@@ -62,6 +66,7 @@ class Job:
         self.pitch_range = pitch_range
         self.volume = volume
         self.whole = whole
+        self.marks = marks
         self.max_samples = max_samples
 
     def encode(self) -> bytes:
@@ -73,6 +78,7 @@ class Job:
             self.pitch_range,
             self.volume,
             self.whole,
+            self.marks,
             self.max_samples,
             len(voice),
             len(variant),
@@ -82,7 +88,7 @@ class Job:
     @classmethod
     def decode(cls, data: bytes) -> "Job":
         """Read what `encode` wrote."""
-        rate, pitch, pitch_range, volume, whole, max_samples, *lengths = cls._HEADER.unpack_from(data)
+        rate, pitch, pitch_range, volume, whole, marks, max_samples, *lengths = cls._HEADER.unpack_from(data)
         voice_end = cls._HEADER.size + lengths[0]
         variant_end = voice_end + lengths[1]
         return cls(
@@ -94,6 +100,7 @@ class Job:
             pitch_range=pitch_range,
             volume=volume,
             whole=bool(whole),
+            marks=bool(marks),
             max_samples=max_samples,
         )
 
@@ -101,8 +108,9 @@ class Job:
 class Outlet:
     """Gathers the engine's small buffers into few chunks: the first at once if `hurry`, then ever larger ones."""
 
-    def __init__(self, channel: Channel, *, hurry: bool, max_bytes: int) -> None:
+    def __init__(self, channel: Channel, *, hurry: bool, max_bytes: int, marker: Marker | None = None) -> None:
         self._channel = channel
+        self._marker = marker
         self._max_bytes = max_bytes
         self._enough_bytes = 1 if hurry else LARGEST_CHUNK_BYTES
         self._parts: list[bytes] = []
@@ -124,10 +132,18 @@ class Outlet:
         return True
 
     def flush(self) -> None:
-        """Send what is held."""
-        if self._parts:
-            self._channel.chunk(*self._parts)
+        """Send what is held, and the records that are ready."""
+        marks = self._marker.take() if self._marker else b""
+        if self._parts or marks:
+            before = (LENGTH.pack(len(marks)), marks) if self._marker else ()
+            self._channel.chunk(*before, *self._parts)
             self._parts, self._held_bytes = [], 0
+
+    def finish(self) -> None:
+        """Send all that is left."""
+        if self._marker:
+            self._marker.finish(self._total_bytes // 2)
+        self.flush()
 
 
 class Speaker:
@@ -151,13 +167,19 @@ class Speaker:
             pitch_range=job.pitch_range,
             volume=job.volume,
         )
-        outlet = Outlet(channel, hurry=not job.whole, max_bytes=2 * job.max_samples)
-        self._engine.speak(job.text.encode(), outlet.hear, buffer_ms=WHOLE_BUFFER_MS if job.whole else STREAM_BUFFER_MS)
+        marker = Marker() if job.marks else None
+        outlet = Outlet(channel, hurry=not job.whole, max_bytes=2 * job.max_samples, marker=marker)
+        self._engine.speak(
+            job.text.encode(),
+            outlet.hear,
+            buffer_ms=WHOLE_BUFFER_MS if job.whole else STREAM_BUFFER_MS,
+            notice=marker.notice if marker else None,
+        )
         if outlet.overflowed:
             self._voice = ""  # a speech that was cut off leaves nothing behind in a voice put on anew
             channel.error(TOO_LONG)
         else:
-            outlet.flush()
+            outlet.finish()
             channel.end()
 
     def _put_on(self, voice: str) -> None:

@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.tts.backend import Backend
 from app.tts.backends.espeak import Espeak, find_library
-from app.tts.speech import Gender, Utterance, Voice
+from app.tts.speech import Gender, Mark, MarkKind, Utterance, Voice
 
 pytestmark = pytest.mark.anyio
 
@@ -153,6 +153,89 @@ async def test_strange_characters_are_taken(espeak: Espeak, text: str) -> None:
     assert rms(await speak(espeak, "next", "en-us")) > 1000
 
 
+# --- marks ---
+
+
+async def marks_of(
+    backend: Espeak, text: str, voice: str = "en-us", *, whole: bool = True
+) -> tuple[list[Mark], list[Mark], "np.ndarray[tuple[int], np.dtype[np.int16]]"]:
+    """Return words and phonemes as they came, and what is heard."""
+    spoken = Utterance(text, backend.find_voice(voice), marks=True)
+    sounds = [sound async for sound in backend.synthesize(spoken, whole=whole)]
+    marks = [mark for sound in sounds for mark in sound.marks]
+    words = [mark for mark in marks if mark.kind is MarkKind.WORD]
+    phonemes = [mark for mark in marks if mark.kind is MarkKind.PHONEME]
+    return words, phonemes, np.frombuffer(b"".join(sound.pcm for sound in sounds), "<i2")
+
+
+async def test_nothing_is_marked_unasked(espeak: Espeak) -> None:
+    spoken = Utterance(ENGLISH, espeak.find_voice("en-us"))
+    assert [sound.marks async for sound in espeak.synthesize(spoken, whole=True)] == [()]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("text", "voice"),
+    [(CHINESE * 5, "cmn+f2"), (ENGLISH * 4, "en-us"), (KANA, "ja"), (MIXED, "cmn"), ("新年好！ 1234, ok? 🎉", "cmn")],
+)
+async def test_marks_are_in_order_and_within_the_speech(espeak: Espeak, text: str, voice: str, whole: bool) -> None:
+    words, phonemes, pcm = await marks_of(espeak, text, voice, whole=whole)
+    for marks in (words, phonemes):
+        times = [time for mark in marks for time in (mark.start, mark.end)]
+        assert times == sorted(times)
+        assert 0 <= times[0] < 0.1
+        assert seconds(pcm) - 0.5 < times[-1] <= seconds(pcm)
+    assert all(mark.end > mark.start for mark in words)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("text", "voice", "words"),
+    [
+        (
+            "Hello, world. It's 1234 today! Don't stop.",
+            "en-us",
+            ["Hello", "world", "It's", "1234", "today", "Don't", "stop"],
+        ),
+        ("你好，欢迎来到直播间！", "cmn", ["你好", "欢迎", "来", "到", "直", "播", "间"]),
+        ("(Really?) «Yes»… no", "en-us", ["Really", "Yes", "no"]),
+        ("नमस्ते आप कैसे हैं", "hi", ["नमस्ते", "आप", "कैसे", "हैं"]),
+    ],
+)
+async def test_words_are_slices_of_the_text(
+    espeak: Espeak, text: str, voice: str, words: list[str], whole: bool
+) -> None:
+    found, _, _ = await marks_of(espeak, text, voice, whole=whole)
+    assert [mark.text for mark in found] == words
+
+
+async def test_phonemes_are_ipa(espeak: Espeak) -> None:
+    _, phonemes, _ = await marks_of(espeak, "hello", "en-us")
+    assert [mark.text for mark in phonemes] == ["h", "ə", "l", "ˈoʊ"]
+    _, phonemes, _ = await marks_of(espeak, "吃他", "cmn")
+    assert [mark.text for mark in phonemes] == ["ʈʂʰ", "ˈɻ̩", "tʰ", "ˈɑ"]
+
+
+@pytest.mark.parametrize(
+    ("text", "voice"), [("One. Two. Three. Four. Five.", "en-us"), ("一。二。三。四。五。", "cmn+f2")]
+)
+async def test_words_are_heard_where_they_are_marked(espeak: Espeak, text: str, voice: str) -> None:
+    words, _, pcm = await marks_of(espeak, text, voice)
+    loud = np.abs(pcm.astype(int)) > 2000  # the voice has an echo, of up to 1500
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        first, last = round(word.start * 22050), round(word.end * 22050)
+        heard = np.flatnonzero(loud[first:last]) / 22050
+        assert heard[0] < 0.1
+        assert heard[-1] > word.end - word.start - 0.1
+        pause = slice(last + 1100, round(following.start * 22050) - 220 if following is not None else None)
+        assert not loud[pause].any()
+
+
+async def test_sound_is_the_same_with_marks(espeak: Espeak) -> None:
+    _, _, pcm = await marks_of(espeak, CHINESE, "cmn+f2")
+    assert seconds(pcm) == pytest.approx(seconds(await speak(espeak, CHINESE)), rel=0.01)
+
+
 # --- voices ---
 
 
@@ -210,7 +293,7 @@ async def test_worker_that_refuses_a_voice_is_believed(espeak: Espeak, monkeypat
 
 
 def _job_for_a_lost_voice(job: object) -> bytes:
-    return bytes(11) + b"\1\0" + b"x"
+    return bytes(12) + b"\1\0" + b"x"
 
 
 async def test_voice_is_chosen_by_language(espeak: Espeak) -> None:

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.tts.backends import espeak_worker
+from app.tts.backends.espeak_engine import Notice
+from app.tts.backends.espeak_marker import LENGTH, PHONEME, RECORD, WORD
 from app.tts.backends.espeak_worker import LARGEST_CHUNK_BYTES, NO_SUCH_VOICE, TOO_LONG, Job, Outlet, Speaker
 
 
@@ -38,7 +40,7 @@ class FakeChannel:
 
 
 class FakeEngine:
-    """Speaks ten buffers of 100 bytes, and notes what it was told."""
+    """Speaks ten buffers of 100 bytes, with a word of one phoneme in every fourth, and notes what it was told."""
 
     def __init__(self, *paths: str) -> None:
         self.paths = paths
@@ -59,15 +61,22 @@ class FakeEngine:
     def set_prosody(self, **prosody: int) -> None:
         self.prosody = prosody
 
-    def speak(self, text: bytes, hear: Callable[[bytes], bool], *, buffer_ms: int) -> None:
+    def speak(
+        self, text: bytes, hear: Callable[[bytes], bool], *, buffer_ms: int, notice: Notice | None = None
+    ) -> None:
         self.spoken.append((text, buffer_ms))
         for number in range(10):
+            if notice and number % 4 == 0:
+                notice(WORD, 1 + number // 4, 1, 50 * number, b"\1")
+                notice(PHONEME, 1 + number // 4, 0, 50 * number, b"a")
             if not hear(bytes([number]) * 100):
                 return
 
 
-def job(text: str = "你好", *, voice: str = "sit/cmn", variant: str = "", whole: bool = True, seconds: int = 1) -> Job:
-    return Job(text, voice=voice, variant=variant, words_per_minute=260, whole=whole, max_samples=500 * seconds)
+def job(
+    text: str = "你好", *, voice: str = "sit/cmn", variant: str = "", whole: bool = True, marks: bool = False
+) -> Job:
+    return Job(text, voice=voice, variant=variant, words_per_minute=260, whole=whole, marks=marks, max_samples=500)
 
 
 def answer(*jobs: Job) -> tuple[FakeEngine, list[tuple[str, bytes]]]:
@@ -84,10 +93,11 @@ def answer(*jobs: Job) -> tuple[FakeEngine, list[tuple[str, bytes]]]:
     words_per_minute=st.integers(0, 65535),
     levels=st.lists(st.integers(0, 255), min_size=3, max_size=3),
     whole=st.booleans(),
+    marks=st.booleans(),
     max_samples=st.integers(0, 2**32 - 1),
 )
 def test_job_survives_the_pipe(
-    text: str, voice: str, words_per_minute: int, levels: list[int], whole: bool, max_samples: int
+    text: str, voice: str, words_per_minute: int, levels: list[int], whole: bool, marks: bool, max_samples: int
 ) -> None:
     pitch, pitch_range, volume = levels
     sent = Job(
@@ -99,6 +109,7 @@ def test_job_survives_the_pipe(
         pitch_range=pitch_range,
         volume=volume,
         whole=whole,
+        marks=marks,
         max_samples=max_samples,
     )
     received = Job.decode(sent.encode())
@@ -113,6 +124,22 @@ def test_whole_speech_is_one_chunk() -> None:
     engine, answers = answer(job(whole=True))
     assert answers == [("chunk", b"".join(bytes([number]) * 100 for number in range(10))), ("end", b"")]
     assert engine.spoken == [("你好".encode(), espeak_worker.WHOLE_BUFFER_MS)]
+
+
+def test_marks_go_before_the_audio_of_their_chunk() -> None:
+    _, [(_, chunk), _] = answer(job(whole=True, marks=True))
+    length = 6 * RECORD.size
+    assert chunk[:4] == LENGTH.pack(length)
+    assert chunk[4 + length :] == b"".join(bytes([number]) * 100 for number in range(10))
+    words = [record[1:3] for record in RECORD.iter_unpack(chunk[4 : 4 + length]) if record[0] == WORD]
+    assert words == [(0, 200), (200, 400), (400, 500)]
+
+
+def test_hurried_marks_come_when_their_words_have_ended() -> None:
+    _, answers = answer(job(whole=False, marks=True))
+    chunks = [payload for kind, payload in answers if kind == "chunk"]
+    assert [LENGTH.unpack_from(chunk)[0] // RECORD.size for chunk in chunks] == [0, 0, 2, 4]
+    assert sum(len(chunk) for chunk in chunks) == 1000 + 6 * RECORD.size + 4 * len(chunks)
 
 
 def test_hurried_speech_begins_at_once_and_grows() -> None:
