@@ -90,25 +90,31 @@ def _sentence_runs(sentence: str, main: str) -> list[Run]:
 
 
 def _words(sentence: str, main: str) -> Iterator[_Word]:
-    for match in _WORDS.finditer(sentence):
-        if match.lastgroup == "cjk":
-            yield from _cjk_words(match[0], match.start(), sentence, main)
-        else:
-            is_latin = match.lastgroup == "latin"
-            yield _Word(match.start(), match[0], is_latin, main if is_latin else _unless_fellow(match[0], main))
+    reading = _reading_of_han(sentence, main)
+    for found in _WORDS.finditer(sentence):
+        start, word = found.start(), found[0]
+        match found.lastgroup:
+            case "latin":
+                yield _Word(start, word, True, main)
+            case "other":
+                yield _Word(start, word, False, _unless_fellow(word, main))
+            case _ if reading is not None:
+                yield _Word(start, word, False, reading)
+            case _ if primary(main) == "zh":
+                yield from _kana_apart(word, start, main)
+            case _:
+                yield _Word(start, word, False, language.detect(word, default=main))
 
 
-def _cjk_words(chunk: str, start: int, sentence: str, main: str) -> Iterator[_Word]:
-    tongue = primary(main)
+def _reading_of_han(sentence: str, main: str) -> str | None:
+    """Return the language of all Han and kana of a sentence; None: each stretch of them shows its own."""
     is_chinese = language.shows_chinese(sentence)
-    if tongue == "ja":
-        yield _Word(start, chunk, False, language.detect(chunk, default=main) if is_chinese else main)
-    elif tongue != "zh":
-        yield _Word(start, chunk, False, language.detect(chunk, default=main))
-    elif not is_chinese and language.detect(sentence, default=main) == "ja":
-        yield _Word(start, chunk, False, "ja")
-    else:
-        yield from _kana_apart(chunk, start, main)
+    match primary(main):
+        case "ja":
+            return None if is_chinese else main
+        case "zh":
+            return "ja" if not is_chinese and language.detect(sentence, default=main) == "ja" else None
+    return None
 
 
 def _kana_apart(chunk: str, start: int, main: str) -> Iterator[_Word]:

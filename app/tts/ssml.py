@@ -225,7 +225,7 @@ class _Reader:
     def _space(self, text: str) -> None:
         """Keep words apart that only white space between two elements parts."""
         before = self.parts[-1] if self.parts else None
-        if text and isinstance(before, Segment) and not before.text[-1].isspace():
+        if text and not self._pending and isinstance(before, Segment) and not before.text[-1].isspace():
             self.parts[-1] = replace(before, text=before.text + " ")
 
     def _pause(self, seconds: float) -> None:

@@ -1,0 +1,117 @@
+import math
+from contextlib import aclosing
+
+import numpy as np
+import pytest
+
+from app.audio.pcm import from_bytes
+from app.errors import NothingToSpeak
+from app.tts.backends.tone import Tone
+from app.tts.score import CLOSE_SECONDS, Pause, Phrase, Score, perform, play, silence
+from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
+
+pytestmark = pytest.mark.anyio
+
+VOICE = Voice("zh", "Tones (Chinese)", "zh-CN", Gender.FEMALE, "tone")
+LOW = Voice("en-low", "Low tones (English)", "en-US", Gender.MALE, "tone")
+RATE = 8000
+
+
+class Padded(Tone):
+    """Tones with 0.2 s of silence around each utterance, and a mark where the sound is."""
+
+    async def synthesize(self, utterance, *, whole):
+        async with aclosing(super().synthesize(utterance, whole=whole)) as sounds:
+            pcm = b"".join([sound.pcm async for sound in sounds])
+        seconds = len(pcm) / 2 / RATE
+        pad = silence(0.2, RATE)
+        yield Sound(pad + pcm + pad, (Mark(MarkKind.WORD, utterance.text, 0.2, 0.2 + seconds),))
+
+
+def phrase(text: str, voice: Voice = VOICE, gain: float = 0.0) -> Phrase:
+    return Phrase(Utterance(text, voice), gain)
+
+
+def seconds(sound: Sound) -> float:
+    return len(sound.pcm) / 2 / RATE
+
+
+async def test_one_phrase_is_passed_on_untouched():
+    utterance = Utterance("你好", VOICE)
+    tone = Tone(sample_rate=RATE)
+    [alone] = [sound async for sound in tone.synthesize(utterance, whole=True)]
+    assert await perform(tone, Score.of(utterance)) == alone
+
+
+async def test_parts_follow_each_other_and_pauses_are_exact():
+    sound = await perform(Tone(sample_rate=RATE), Score((phrase("ab"), Pause(0.5), phrase("c"))))
+    assert seconds(sound) == pytest.approx(0.65)
+    assert not from_bytes(sound.pcm)[1000:4500].any()
+
+
+async def test_silence_where_phrases_meet_goes_and_marks_move_with_the_sound():
+    score = Score((phrase("他说"), phrase("nice", LOW), phrase("对")))
+    sound = await perform(Padded(sample_rate=RATE), score)
+    assert seconds(sound) == pytest.approx(0.2 + 0.1 + 0.2 + 0.05 + 0.2 + 4 * CLOSE_SECONDS, abs=0.02)
+    assert [mark.text for mark in sound.marks] == ["他说", "nice", "对"]
+    samples = np.abs(from_bytes(sound.pcm).astype(int))
+    for mark in sound.marks:
+        middle = round((mark.start + mark.end) / 2 * RATE)
+        assert samples[middle - 100 : middle + 100].max() > 1000
+        assert samples[max(round(mark.start * RATE) - 80, 0) : round(mark.start * RATE)].max() < 100
+
+
+async def test_the_pause_behind_a_sentence_stays():
+    close = await perform(Padded(sample_rate=RATE), Score((phrase("你好"), phrase("a", LOW))))
+    apart = await perform(Padded(sample_rate=RATE), Score((phrase("你好。"), phrase("a", LOW))))
+    assert seconds(apart) - seconds(close) == pytest.approx(0.05 + 0.2 - CLOSE_SECONDS, abs=0.01)
+
+
+async def test_edges_inside_are_zero():
+    class Square(Tone):
+        async def synthesize(self, utterance, *, whole):
+            yield Sound(np.full(400, 9000, "<i2").tobytes())
+
+    samples = from_bytes((await perform(Square(sample_rate=RATE), Score((phrase("a"), phrase("b"))))).pcm)
+    assert (samples[0], samples[399], samples[400], samples[-1]) == (9000, 0, 0, 9000)
+
+
+async def test_a_silent_phrase_takes_its_time():
+    sound = await perform(Tone(sample_rate=RATE), Score((phrase("ab", gain=-math.inf), phrase("c"))))
+    samples = from_bytes(sound.pcm)
+    assert len(samples) == 1200 and not samples[:800].any() and samples[800:].any()
+
+
+async def test_a_gain_changes_one_phrase():
+    plain = from_bytes((await perform(Tone(sample_rate=RATE), Score.of(Utterance("a", VOICE)))).pcm)
+    soft = from_bytes((await perform(Tone(sample_rate=RATE), Score((phrase("a", gain=-6.0206),)))).pcm)
+    assert np.abs(plain / 2 - soft).max() < 2
+
+
+async def test_parts_can_be_played_while_they_are_made():
+    tone = Tone(sample_rate=RATE)
+    assert [sound async for sound in play(tone, Pause(0.1))] == [Sound(silence(0.1, RATE))]
+    assert len([sound async for sound in play(tone, phrase("abc", gain=3.0))]) == 3
+
+
+def test_a_score_without_a_phrase_is_none():
+    with pytest.raises(NothingToSpeak):
+        Score((Pause(1.0),))
+
+
+def test_the_voice_of_a_score_is_the_one_that_speaks_most():
+    assert Score((phrase("你"), phrase("hello", LOW), phrase("好吗"))).voice == LOW
+    assert Score((phrase("你好"), phrase("ab", LOW))).voice == VOICE
+
+
+def test_cut_parts_are_short_and_in_order():
+    score = Score((phrase("你好，欢迎来到直播间。今天玩游戏。"), Pause(0.2), phrase("ok", LOW)))
+    parts = list(score.cut(size=10, first_size=4))
+    assert [part.utterance.text for part in parts if isinstance(part, Phrase)] == [
+        "你好，",
+        "欢迎来到直播间。",
+        "今天玩游戏。",
+        "ok",
+    ]
+    assert parts[3] == Pause(0.2)
+    assert [part.utterance.voice for part in parts if isinstance(part, Phrase)] == [VOICE, VOICE, VOICE, LOW]
