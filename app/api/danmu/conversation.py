@@ -116,13 +116,13 @@ class Conversation:
     async def _speak(self, id: str, request: SpeechRequest) -> None:
         speech = await self._synthesizer.speak(request, client=self)
         await self.session.room()
-        await self.session.send(messages.encode_tts(id, speech))
+        await self.session.send(messages.encode_tts(id, speech, with_timestamps=request.timestamps))
 
     async def _stream(self, id: str, request: SpeechRequest, chunk_characters: int) -> None:
         plan = self._synthesizer.plan(request)
         voice = plan.voice
         request = replace(request, voice=voice.id)
-        chunks = Chunks(request.text, size=chunk_characters, output=plan.output)
+        chunks = Chunks(request.text, size=chunk_characters, output=plan.output, timestamps=request.timestamps)
         sent, seconds = 0, 0.0
         while chunks:
             piece = chunks.take()
@@ -130,7 +130,9 @@ class Conversation:
             await self.session.room()
             total = sent + 1 + len(chunks)
             try:
-                chunk = messages.encode_chunk(id, speech, index=sent, total=total, text=piece)
+                chunk = messages.encode_chunk(
+                    id, speech, index=sent, total=total, text=piece, with_timestamps=request.timestamps
+                )
             except messages.ReplyTooLarge:
                 if not chunks.put_back(piece):
                     raise

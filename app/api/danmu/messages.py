@@ -24,7 +24,7 @@ from app.errors import (
     TextTooLong,
     VoiceNotFound,
 )
-from app.tts.speech import MAX_SPEED, MIN_SPEED, BackendReport, Quality, Speech, SpeechRequest, Voice
+from app.tts.speech import MAX_SPEED, MIN_SPEED, BackendReport, MarkKind, Quality, Speech, SpeechRequest, Voice
 
 Default = TypeVar("Default", float, None)
 
@@ -70,6 +70,8 @@ class SpeechFields(Struct, forbid_unknown_fields=False):
     """0.25…4; 1 is the pace of the live chat."""
     max_age: float | None = None
     """Seconds after which the line is dropped if its turn has not come."""
+    timestamps: bool | None = None
+    """Whether the times of words and phonemes are wanted."""
 
     def request(self) -> SpeechRequest:
         """Return what is asked of the engine.
@@ -88,6 +90,7 @@ class SpeechFields(Struct, forbid_unknown_fields=False):
             sample_rate=self.sample_rate,
             speed=_within("speed", self.speed, MIN_SPEED, MAX_SPEED, default=1.0),
             max_age=_within("max_age", self.max_age, 0.0, MAX_AGE_SECONDS, default=None),
+            timestamps=bool(self.timestamps),
         )
 
 
@@ -271,13 +274,15 @@ def _encode_audio(id: str, type: str, status: str, speech: Speech, data: dict[st
     return "".join((before, b64encode_as_string(speech.audio), after))
 
 
-def encode_tts(id: str, speech: Speech) -> str:
-    """Write `tts_response`.
+def encode_tts(id: str, speech: Speech, *, with_timestamps: bool = False) -> str:
+    """Write `tts_response`, with the times of words and phonemes if they were asked for.
 
     Raises:
         ReplyTooLarge: the message would be larger than `MAX_MESSAGE_BYTES`.
     """
-    data = {"metadata": metadata(speech), "cached": speech.cached}
+    data: dict[str, Any] = {"metadata": metadata(speech), "cached": speech.cached}
+    if with_timestamps:
+        data["timestamps"] = timestamps(speech)
     return _encode_audio(id, "tts_response", "success", speech, data)
 
 
@@ -294,13 +299,27 @@ def metadata(speech: Speech) -> dict[str, Any]:
     }
 
 
-def encode_chunk(id: str, speech: Speech, *, index: int, total: int, text: str) -> str:
+def timestamps(speech: Speech) -> dict[str, list[dict[str, Any]]] | None:
+    """Return the times of words and phonemes in seconds of this audio; None where the voice does not know them."""
+    if not speech.marks:
+        return None
+    found: dict[MarkKind, list[dict[str, Any]]] = {MarkKind.WORD: [], MarkKind.PHONEME: []}
+    for mark in speech.marks:
+        found[mark.kind].append({"text": mark.text, "start": round(mark.start, 4), "end": round(mark.end, 4)})
+    return {"words": found[MarkKind.WORD], "phonemes": found[MarkKind.PHONEME]}
+
+
+def encode_chunk(id: str, speech: Speech, *, index: int, total: int, text: str, with_timestamps: bool = False) -> str:
     """Write `tts_chunk`: chunk `index` of `total`, the complete file that speaks this slice of the text.
+
+    Times of words and phonemes, if they were asked for, count from the beginning of this chunk.
 
     Raises:
         ReplyTooLarge: the message would be larger than `MAX_MESSAGE_BYTES`.
     """
     data = {"chunk_index": index, "total_chunks": total, "text_chunk": text, "metadata": metadata(speech)}
+    if with_timestamps:
+        data["timestamps"] = timestamps(speech)
     return _encode_audio(id, "tts_chunk", "processing", speech, data)
 
 

@@ -1,6 +1,7 @@
 """The REST side of live speech: `/tts`, `/tts/stream`, `/voices`, `/backends`, `/stats`."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -58,6 +59,8 @@ class TtsBody(SpeechParameters):
     """The body of `POST /tts`."""
 
     text: Annotated[str, Field(min_length=1, max_length=MAX_TEXT_CHARACTERS)]
+    timestamps: bool | None = None
+    """Whether the times of words and phonemes are wanted."""
 
 
 class StreamQuery(SpeechParameters):
@@ -82,6 +85,23 @@ class AudioMetadata(BaseModel):
     """Of the decoded audio."""
 
 
+class Timestamp(BaseModel):
+    """When a word, as it is spoken, or a phoneme, in IPA, is heard."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the audio."""
+    end: float
+    """Seconds."""
+
+
+class Timestamps(BaseModel):
+    """Times of words and phonemes, in order."""
+
+    words: list[Timestamp]
+    phonemes: list[Timestamp]
+
+
 class TtsReply(BaseModel):
     """The answer of `POST /tts`."""
 
@@ -89,6 +109,8 @@ class TtsReply(BaseModel):
     """Base64 of a complete file."""
     metadata: AudioMetadata
     cached: bool
+    timestamps: Timestamps | None = None
+    """Only if asked for; null where the voice does not know them."""
 
 
 class ListedVoice(BaseModel):
@@ -122,12 +144,13 @@ def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> AP
     @routes.post("/tts", response_model=TtsReply)
     async def speak(body: TtsBody, request: Request) -> Response:
         try:
-            asked = body.request(body.text, formats=messages.FORMATS)
+            asked = replace(body.request(body.text, formats=messages.FORMATS), timestamps=bool(body.timestamps))
             speech = await synthesizer.speak(asked, client=_client(request))
         except ChorusError as error:
             return failure(error)
         audio = b64encode_as_string(speech.audio)
-        return JSONResponse({"audio_data": audio, "metadata": messages.metadata(speech), "cached": speech.cached})
+        reply = {"audio_data": audio, "metadata": messages.metadata(speech), "cached": speech.cached}
+        return JSONResponse(reply | ({"timestamps": messages.timestamps(speech)} if asked.timestamps else {}))
 
     @routes.get("/tts/stream", response_class=Response)
     async def stream(request: Request, query: Annotated[StreamQuery, Query()]) -> Response:

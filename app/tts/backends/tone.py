@@ -13,7 +13,7 @@ import numpy as np
 
 from app.errors import BackendUnavailable, VoiceNotFound
 from app.tts.backend import Health, Traits
-from app.tts.speech import Gender, Sound, Utterance, Voice
+from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
 
 LOWEST_HZ = 220.0
 SEMITONES = 24
@@ -97,7 +97,7 @@ class Tone:
         raise VoiceNotFound(language, backend=self.name)
 
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
-        """Yield all of it at once if `whole`, otherwise a chunk for each character.
+        """Yield all of it at once if `whole`, otherwise a chunk for each character; each character is a word.
 
         Raises:
             VoiceNotFound: the voice is another backend's.
@@ -108,15 +108,23 @@ class Tone:
         self.find_voice(utterance.voice.id)
         await self._before(utterance)
         tones = (self._tone(utterance, character) for character in utterance.text)
+        marks = self._marks(utterance) if utterance.marks else ()
         if whole:
-            yield Sound(b"".join(tones))
+            yield Sound(b"".join(tones), marks)
             return
-        for tone in tones:
-            yield Sound(tone)
+        for index, tone in enumerate(tones):
+            yield Sound(tone, marks[index : index + 1])
 
     def duration(self, utterance: Utterance) -> float:
         """Return the exact length of the speech in seconds."""
         return len(utterance.text) * self._samples(utterance.speed) / self.sample_rate
+
+    def _marks(self, utterance: Utterance) -> tuple[Mark, ...]:
+        seconds = self._samples(utterance.speed) / self.sample_rate
+        return tuple(
+            Mark(MarkKind.WORD, character, index * seconds, (index + 1) * seconds)
+            for index, character in enumerate(utterance.text)
+        )
 
     def _samples(self, speed: float) -> int:
         return round(self.sample_rate * self._character_ms / 1000 / speed)

@@ -37,6 +37,12 @@ def test_a_smaller_format_takes_longer_pieces():
     assert len(Chunks(text, size=1000, output=mp3)) < len(Chunks(text, size=1000, output=WAV))
 
 
+def test_timestamps_take_room():
+    ogg = Output.of(SpeechRequest("a", format=Format.OGG))
+    text = "今天真的好棒这个操作太秀了" * 80
+    assert len(Chunks(text, size=1000, output=ogg, timestamps=True)) > len(Chunks(text, size=1000, output=ogg))
+
+
 def test_the_first_piece_is_a_first_clause():
     assert Chunks("你好，欢迎来到直播间！大家好。", size=100, output=WAV).take() == "你好，"
 

@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,22 @@ from app.errors import (
     VoiceNotFound,
     WorkerLost,
 )
-from app.tts.speech import BackendReport, Gender, Quality, Speech, Voice
+from app.tts.speech import BackendReport, Gender, Mark, MarkKind, Quality, Speech, Voice
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "danmu"
 REQUESTS = ("tts", "tts-2", "tts_stream", "get_voices", "backend_status", "queue_status", "cancel", "heartbeat_ack")
 
 VOICE = Voice("cmn+f2", "Chinese (Mandarin), female 2", "zh-CN", Gender.FEMALE, "espeak")
 SPEECH = Speech(b"RIFF" + bytes(66_106), Format.WAV, 22_050, 1.5, VOICE)
+MARKS = (
+    Mark(MarkKind.WORD, "你好", 0.0, 0.31234567),
+    Mark(MarkKind.PHONEME, "n", 0.0, 0.07),
+    Mark(MarkKind.PHONEME, "i", 0.07, 0.11),
+)
+TIMESTAMPS = {
+    "words": [{"text": "你好", "start": 0.0, "end": 0.3123}],
+    "phonemes": [{"text": "n", "start": 0.0, "end": 0.07}, {"text": "i", "start": 0.07, "end": 0.11}],
+}
 REPORT = BackendReport("espeak", True, None, 4, 1, 2, 0.004, None)
 
 
@@ -168,6 +179,34 @@ def test_a_format_of_another_door_is_refused(format):
 @pytest.mark.parametrize(("wanted", "applied"), [(None, 100), (1, 10), (10, 10), (250, 250), (5000, 1000)])
 def test_the_chunk_size_is_kept_within_bounds(wanted, applied):
     assert messages.StreamFields(text="a", chunk_size=wanted).chunk_characters == applied
+
+
+@pytest.mark.parametrize("encode", [messages.encode_tts, partial(messages.encode_chunk, index=0, total=1, text="你好")])
+def test_timestamps_are_told_if_asked_for_and_known(encode):
+    marked = replace(SPEECH, marks=MARKS)
+    assert "timestamps" not in json.loads(encode("a", marked))["data"]
+    assert json.loads(encode("a", marked, with_timestamps=True))["data"]["timestamps"] == TIMESTAMPS
+    assert json.loads(encode("a", SPEECH, with_timestamps=True))["data"]["timestamps"] is None
+    assert encode("a", marked, with_timestamps=True).isascii()
+
+
+@pytest.mark.parametrize(("wanted", "asked"), [("true", True), ("false", False), ("null", False)])
+def test_timestamps_are_asked_for(wanted, asked):
+    data = f'{{"text": "a", "timestamps": {wanted}}}'
+    for kind in ("tts", "tts_stream"):
+        incoming = messages.decode(f'{{"id": "1", "type": "{kind}", "data": {data}}}')
+        assert incoming.data.request().timestamps is asked
+
+
+@given(st.integers(0, 787_000), st.integers(0, 9000))
+def test_no_reply_with_timestamps_is_larger_than_one_mebibyte(size, count):
+    speech = Speech(bytes(size), Format.WAV, 22_050, 99.0, VOICE, marks=MARKS[:1] * count)
+    try:
+        reply = messages.encode_tts("a" * 256, speech, with_timestamps=True)
+    except messages.ReplyTooLarge as error:
+        assert error.length > messages.MAX_MESSAGE_BYTES
+    else:
+        assert len(reply) <= messages.MAX_MESSAGE_BYTES
 
 
 def test_a_reply_beyond_one_mebibyte_names_the_ways_out():

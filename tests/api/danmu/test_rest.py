@@ -8,6 +8,7 @@ import pytest
 
 from app.errors import QueueFull, WorkerLost
 from app.tts.backend import Health
+from app.tts.backends.tone import Tone
 from tests.api.danmu.door import door
 from tests.eventually import eventually
 from tests.tts.fake_backend import FakeBackend
@@ -33,6 +34,19 @@ async def test_a_post_is_answered_as_the_websocket_would():
         "size_bytes": len(audio),
     }
     assert body["cached"] is False
+
+
+async def test_a_post_tells_the_times_that_were_asked_for():
+    async with door(Tone(), FakeBackend()) as opened, httpx.AsyncClient(base_url=opened.url) as http:
+        told = await http.post("/tts", json={"text": "ab", "timestamps": True})
+        untold = await http.post("/tts", json={"text": "ab"})
+        unknown = await http.post("/tts", json={"text": "ab", "timestamps": True, "backend": "fake"})
+    assert told.json()["timestamps"] == {
+        "words": [{"text": "a", "start": 0.0, "end": 0.05}, {"text": "b", "start": 0.05, "end": 0.1}],
+        "phonemes": [],
+    }
+    assert "timestamps" not in untold.json()
+    assert unknown.json()["timestamps"] is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from app.errors import WorkerLost
 from app.runtime.connections import AdmissionLimits
 from app.runtime.session import SessionLimits
 from app.tts.backend import Health
+from app.tts.backends.tone import Tone
 from tests.api.danmu.door import audio, code, door, ids
 from tests.eventually import eventually
 from tests.tts.fake_backend import FakeBackend
@@ -77,6 +78,19 @@ async def test_chunks_join_to_the_text_and_each_is_a_file():
     assert (complete["type"], complete["status"]) == ("tts_complete", "success")
     assert complete["data"]["chunks_sent"] == len(chunks)
     assert complete["data"]["total_duration"] == pytest.approx(seconds, abs=0.001 * len(chunks))
+
+
+async def test_each_chunk_tells_the_times_within_itself():
+    async with door(Tone(character_ms=10)) as opened, opened.client() as client:
+        await client.send("tts_stream", {"text": "hello. " * 6, "chunk_size": 10, "timestamps": True})
+        replies = [await client.receive()]
+        while replies[-1]["type"] == "tts_chunk":
+            replies.append(await client.receive())
+    for chunk in [reply["data"] for reply in replies[:-1]]:
+        words = chunk["timestamps"]["words"]
+        assert "".join(word["text"] for word in words).strip() == chunk["text_chunk"].strip()
+        assert words[0]["start"] == 0.0
+        assert words[-1]["end"] == pytest.approx(chunk["metadata"]["duration"], abs=1e-3)
 
 
 async def test_voices_are_listed():

@@ -1,4 +1,5 @@
 import hashlib
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from app.errors import BackendUnavailable, VoiceNotFound, WorkerLost
 from app.tts.backend import Backend
 from app.tts.backends.tone import Tone
-from app.tts.speech import Gender, Utterance, Voice
+from app.tts.speech import Gender, MarkKind, Utterance, Voice
 
 pytestmark = pytest.mark.anyio
 
@@ -114,3 +115,11 @@ async def test_absence_can_be_staged() -> None:
     assert (tone.health().available, tone.health().reason, tone.voices()) == (False, "out of tune", ())
     with pytest.raises(BackendUnavailable, match="out of tune"):
         await sing(tone, utterance("abc"))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_each_character_is_a_word_where_marks_are_wanted(whole: bool) -> None:
+    spoken = replace(utterance("你好"), marks=True)
+    marks = [mark for sound in [each async for each in Tone().synthesize(spoken, whole=whole)] for mark in sound.marks]
+    assert [(mark.kind, mark.text) for mark in marks] == [(MarkKind.WORD, "你"), (MarkKind.WORD, "好")]
+    assert [time for mark in marks for time in (mark.start, mark.end)] == pytest.approx([0, 0.05, 0.05, 0.1], abs=1e-3)
