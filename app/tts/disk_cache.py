@@ -73,6 +73,7 @@ class DiskCache:
         workers: Workers,
         max_bytes: int,
         max_age: float = 0.0,
+        on_lookup: Callable[[bool], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Name a folder; it is made when something is put.
@@ -82,12 +83,14 @@ class DiskCache:
             workers: has a pool named `files`.
             max_bytes: of all files together; 0 turns the cache off, and the first sweep removes what is there.
             max_age: seconds after which speech is forgotten, 0 for never.
+            on_lookup: told of every lookup whether it hit.
             clock: seconds since 1970, as file times are.
         """
         self.max_bytes = max_bytes
         self._directory = directory
         self._workers = workers
         self._max_age = max_age
+        self._on_lookup = on_lookup
         self._clock = clock
         self._lock = threading.Lock()  # of the count, and of changes to the folder by this process
         self._bytes: int | None = None
@@ -103,7 +106,12 @@ class DiskCache:
 
         Cancellation: as `Workers.run`.
         """
-        return await self._run(lambda: self._read(plan)) if self.max_bytes else None
+        if not self.max_bytes:
+            return None
+        speech = await self._run(lambda: self._read(plan))
+        if self._on_lookup is not None:
+            self._on_lookup(speech is not None)
+        return speech
 
     async def put(self, plan: object, speech: Speech) -> None:
         """Keep finished speech; one that would not fit at all is not kept.

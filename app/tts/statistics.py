@@ -22,7 +22,8 @@ FAILED: Final = "failed:"
 
 FROM_MEMORY: Final = "cache:memory"
 FROM_DISK: Final = "cache:disk"
-NOT_CACHED: Final = "cache:miss"
+NOT_IN_MEMORY: Final = "cache:not_in_memory"
+"""Whether on disk or not; so no count ever has to be taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Statistics:
         self._new[backend, FAILED + kind, 0] += 1
 
     def looked_up(self, what: str) -> None:
-        """Count a lookup in the caches: `FROM_MEMORY`, `FROM_DISK` or `NOT_CACHED`."""
+        """Count a lookup in the caches: `FROM_MEMORY` or `NOT_IN_MEMORY`, and `FROM_DISK` if the disk had it."""
         self._new["", what, 0] += 1
 
     def take(self) -> Counter[Event]:
@@ -102,7 +103,8 @@ class Statistics:
     def cache(self) -> CacheFigures:
         """Return the figures of the caches."""
         events = self._all()
-        return CacheFigures(events["", FROM_MEMORY, 0], events["", FROM_DISK, 0], events["", NOT_CACHED, 0])
+        on_disk = events["", FROM_DISK, 0]
+        return CacheFigures(events["", FROM_MEMORY, 0], on_disk, events["", NOT_IN_MEMORY, 0] - on_disk)
 
     def _all(self) -> Counter[Event]:
         return self._stored + self._on_the_way + self._new

@@ -58,6 +58,16 @@ async def test_what_was_put_is_found_by_another_process_later(tmp_path):
     assert await make(tmp_path).get("b") is None
 
 
+async def test_every_lookup_is_told(tmp_path):
+    told: list[bool] = []
+    workers = Workers({FILES_POOL: 1})
+    cache = DiskCache(tmp_path, workers=workers, max_bytes=10 * BLOCK_BYTES, on_lookup=told.append)
+    await cache.get("a")
+    await cache.put("a", speech("a"))
+    await cache.get("a")
+    assert told == [False, True]
+
+
 async def test_the_folder_tells_nothing_and_only_its_owner_may_read(tmp_path):
     await make(tmp_path / "new" / "cache").put("secret words", speech("a"))
     (file,) = files(tmp_path)

@@ -14,7 +14,7 @@ __all__ = ["database_url"]
 pytestmark = pytest.mark.anyio
 
 FIRST = Counter({("espeak", "finished", 3): 2, ("espeak", "failed:WorkerLost", 0): 1})
-SECOND = Counter({("espeak", "finished", 3): 5, ("", "cache:miss", 0): 1})
+SECOND = Counter({("espeak", "finished", 3): 5, ("", "cache:not_in_memory", 0): 1})
 
 
 def connect(url: str) -> Database:

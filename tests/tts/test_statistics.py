@@ -10,7 +10,7 @@ from app.tts.statistics import (
     FINISHED,
     FROM_DISK,
     FROM_MEMORY,
-    NOT_CACHED,
+    NOT_IN_MEMORY,
     CacheFigures,
     Statistics,
 )
@@ -48,7 +48,7 @@ def test_before_anything_happened_there_are_no_figures():
 
 def test_lookups_are_counted_by_what_answered():
     statistics = Statistics()
-    for what in (FROM_MEMORY, FROM_MEMORY, FROM_DISK, NOT_CACHED):
+    for what in (FROM_MEMORY, FROM_MEMORY, NOT_IN_MEMORY, FROM_DISK, NOT_IN_MEMORY):
         statistics.looked_up(what)
     assert statistics.cache() == CacheFigures(2, 1, 1)
     assert statistics.cache().hit_rate == 0.75

@@ -1,6 +1,6 @@
 from prometheus_client import CollectorRegistry, generate_latest
 
-from app.tts.statistics import FROM_DISK, Statistics
+from app.tts.statistics import FROM_DISK, NOT_IN_MEMORY, Statistics
 from app.tts.statistics_metrics import StatisticsCollector
 
 
@@ -15,6 +15,7 @@ def test_figures_become_metrics():
     statistics.finished("edge", 3600.0)
     statistics.first_audio("edge", 0.0)
     statistics.failed("edge", "DeadlineExceeded")
+    statistics.looked_up(NOT_IN_MEMORY)
     statistics.looked_up(FROM_DISK)
     text = render(statistics)
     assert 'speech_seconds{backend="edge",measure="first_audio",quantile="0.99"} 0.0001\n' in text
