@@ -34,6 +34,8 @@ class Voice:
     """BCP 47: `zh-CN`, `en-US`, `ja`."""
     gender: Gender
     backend: str
+    version: str = ""
+    """Of what makes the sound: model, reference recording, settings. What is cached under another one is not used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ one takes a turn of its own.
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -27,12 +27,14 @@ from app.runtime.queue import Priority, WaitingLine
 from app.runtime.workers import Workers
 from app.tts.backend import Backend
 from app.tts.cache import SpeechCache
+from app.tts.caches import Caches
 from app.tts.catch_up import catch_up
 from app.tts.composer import compose
+from app.tts.disk_cache import DiskCache
 from app.tts.output import Output
 from app.tts.roster import AUTO, Roster
-from app.tts.score import Score, perform, play
-from app.tts.speech import BackendReport, Speech, SpeechRequest, Voice
+from app.tts.score import Part, Pause, Score, perform, play
+from app.tts.speech import BackendReport, Sound, Speech, SpeechRequest, Voice
 from app.tts.tape import CODEC_POOL, Tape
 
 Result = TypeVar("Result")
@@ -99,12 +101,14 @@ class Synthesizer:
         *,
         workers: Workers,
         cache: SpeechCache,
+        disk: DiskCache | None = None,
         queue_depth: int,
         default_backend: str = AUTO,
         default_language: str = "en-US",
         handover_seconds: float = 8.0,
         catch_up: float = 1.0,
         on_job: Callable[[str, float, ChorusError | None], None] | None = None,
+        on_first_audio: Callable[[str, float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make an engine; entering it starts the backends.
@@ -112,13 +116,15 @@ class Synthesizer:
         Args:
             backends: in order of preference.
             workers: has a pool named `codec`.
-            cache: of finished speech.
+            cache: of finished speech, in memory.
+            disk: of finished speech of costly backends, behind it.
             queue_depth: jobs that may wait for one backend, 0 for no limit.
             default_backend: the one that speaks when none is named; `auto` takes the first that is available.
             default_language: BCP 47, of texts that do not show theirs: 666.
             handover_seconds: what a backend may take, its line included, while another one could stand in.
             catch_up: how many times faster lines are spoken while many wait, at most; 1 for never.
             on_job: told backend, seconds and error (None: none) of every job that ran to its end.
+            on_first_audio: told backend and seconds, from the turn's beginning, of the first sound of every stream.
             clock: seconds, monotonic.
         """
         self._roster = Roster(backends, default=default_backend, default_language=default_language)
@@ -127,10 +133,11 @@ class Synthesizer:
             for backend in backends
         }
         self._workers = workers
-        self._cache = cache
+        self._cache = Caches(cache, disk)
         self._handover_seconds = handover_seconds
         self._catch_up = catch_up
         self._on_job = on_job
+        self._on_first_audio = on_first_audio
         self._clock = clock
         self.requests = 0
         """Texts that were asked for since the start, whatever came of them."""
@@ -138,8 +145,11 @@ class Synthesizer:
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> "Synthesizer":
-        for backend in self._roster:
-            await self._running.enter_async_context(backend.running())
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._cache)
+            for backend in self._roster:
+                await stack.enter_async_context(backend.running())
+            self._running = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -153,8 +163,8 @@ class Synthesizer:
         return self._roster.available
 
     @property
-    def cache(self) -> SpeechCache:
-        """The cache, for its figures."""
+    def cache(self) -> Caches:
+        """The caches, for their figures."""
         return self._cache
 
     def reports(self) -> list[BackendReport]:
@@ -270,16 +280,27 @@ class Synthesizer:
             return await self._obtain(self.plan(job.request, voice), job)
         with anyio.move_on_after(self._handover_seconds):
             return await self._obtain(self.plan(job.request, voice), job)
-        raise DeadlineExceeded(f"backend '{voice.backend}' was not done within {self._handover_seconds:g} s")
+        late = DeadlineExceeded(f"backend '{voice.backend}' was not done within {self._handover_seconds:g} s")
+        self._tell(voice.backend, 0.0, late)
+        raise late
 
     async def _obtain(self, plan: Plan, job: "_Job") -> Speech:
         while True:
-            if speech := self._cache.get(plan):
+            if speech := self._cache.get(plan) or await self._recall(plan):
                 return replace(speech, cached=True)
             flight = self._flights.get(plan)
             made = await (flight.wait() if flight else self._make(plan, job))
             if made is not None:
                 return made
+
+    async def _recall(self, plan: Plan) -> Speech | None:
+        """Return speech from the disk, if its backend is worth a look and nobody makes it now."""
+        if plan in self._flights or not self._is_costly(plan):
+            return None
+        return await self._cache.recall(plan)
+
+    def _is_costly(self, plan: Plan) -> bool:
+        return self._roster.named(plan.voice.backend).traits.is_costly
 
     def _hurried(self, request: SpeechRequest, client: Hashable) -> SpeechRequest:
         factor = catch_up(self.estimated_wait(client), most=self._catch_up) if self._catch_up > 1 else 1.0
@@ -323,12 +344,30 @@ class Synthesizer:
     ) -> None:
         backend, line = self._roster.named(plan.voice.backend), self._lines[plan.voice.backend]
         tape = Tape(plan.output, backend.sample_rate, self._workers)
+        is_first = True
         for part in plan.score.cut(size=STREAM_PIECE_CHARACTERS, first_size=FIRST_PIECE_CHARACTERS):
             await room()
-            async with line.turn(client), aclosing(play(backend, part)) as sounds:
+            is_heard = not isinstance(part, Pause)
+            timed = self._timed(backend, part, is_first=is_first and is_heard)
+            async with line.turn(client), aclosing(timed) as sounds:
                 async for sound in sounds:
                     emit(await tape.write(sound.pcm))
+            is_first = is_first and not is_heard
         emit(await tape.finish())
+
+    async def _timed(self, backend: Backend, part: Part, *, is_first: bool) -> AsyncGenerator[Sound, None]:
+        """Play a part, and tell when its first sound comes, or why there is no more."""
+        started = self._clock()
+        try:
+            async with aclosing(play(backend, part)) as sounds:
+                async for sound in sounds:
+                    if is_first and sound.pcm and self._on_first_audio is not None:
+                        self._on_first_audio(backend.name, self._clock() - started)
+                        is_first = False
+                    yield sound
+        except ChorusError as error:
+            self._tell(backend.name, 0.0, error)
+            raise
 
     async def _make(self, plan: Plan, job: "_Job") -> Speech | None:
         """Make the speech, or return None if somebody else was first while this one waited in line."""
@@ -345,7 +384,7 @@ class Synthesizer:
                 sound = await perform(backend, plan.score)
                 self._tell(backend.name, self._clock() - started, None)
             outcome = replace(await self._render(sound.pcm, plan.output, plan.voice), marks=sound.marks)
-            self._cache.put(plan, outcome)
+            self._cache.put(plan, outcome, is_costly=self._is_costly(plan))
             return outcome
         except ChorusError as error:
             outcome = error

@@ -12,7 +12,7 @@ from app.tts.output import Output
 from app.tts.speech import Gender, Mark, MarkKind, Speech, Utterance, Voice
 
 NUMBERS = st.floats(0, 1e6)
-VOICES = st.builds(Voice, gender=st.sampled_from(Gender))
+VOICES = st.builds(Voice, gender=st.sampled_from(Gender), version=st.text(max_size=5))
 MARKS = st.builds(Mark, kind=st.sampled_from(MarkKind), start=NUMBERS, end=NUMBERS)
 SPEECHES = st.builds(
     Speech,
@@ -82,6 +82,7 @@ def test_a_name_is_the_same_in_every_process():
         (replace(UTTERANCE, pitch=1.0), OUTPUT),
         (replace(UTTERANCE, voice=replace(VOICE, backend="other")), OUTPUT),
         (replace(UTTERANCE, voice=replace(VOICE, id="w")), OUTPUT),
+        (replace(UTTERANCE, voice=replace(VOICE, version="2")), OUTPUT),
         (UTTERANCE, replace(OUTPUT, format=Format.FLAC)),
         (UTTERANCE, replace(OUTPUT, sample_rate=24_000)),
         (UTTERANCE, replace(OUTPUT, bitrate=64_000)),

@@ -1,6 +1,8 @@
 import io
 import wave
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
 
 import anyio
 import pytest
@@ -16,8 +18,9 @@ from app.errors import (
     WorkerLost,
 )
 from app.runtime.workers import Workers
-from app.tts.backend import Health
+from app.tts.backend import Health, Traits
 from app.tts.cache import SpeechCache
+from app.tts.disk_cache import DiskCache
 from app.tts.speech import SpeechRequest
 from app.tts.synthesizer import Synthesizer
 from tests.tts.fake_backend import FakeBackend
@@ -376,3 +379,77 @@ async def test_lines_are_spoken_faster_while_many_wait():
     assert backend.speeds[:2] == [1.0, 1.0]
     assert backend.speeds == sorted(backend.speeds)
     assert backend.speeds[-1] == 1.5
+
+
+COSTLY = Traits(fidelity=2, is_costly=True)
+
+
+def engine_with_disk(folder: Path, *backends: FakeBackend) -> Synthesizer:
+    workers = Workers({"codec": 2, "files": 2})
+    disk = DiskCache(folder, workers=workers, max_bytes=1_000_000)
+    memory = SpeechCache(max_bytes=1_000_000)
+    return Synthesizer(backends, workers=workers, cache=memory, disk=disk, queue_depth=10)
+
+
+async def test_costly_speech_is_remembered_over_a_restart(tmp_path):
+    first, second = FakeBackend(traits=COSTLY), FakeBackend(traits=COSTLY)
+    async with engine_with_disk(tmp_path, first) as before:
+        made = await before.speak(HELLO, client="a")
+    async with engine_with_disk(tmp_path, second) as after:
+        assert await after.speak(HELLO, client="a") == replace(made, cached=True)
+        assert await after.speak(HELLO, client="a") == replace(made, cached=True)
+    assert (first.started, second.started) == (1, 0)
+    assert (after.cache.hits, after.cache.misses, after.cache.disk_hits) == (2, 0, 1)
+
+
+async def test_cheap_speech_is_made_again_after_a_restart(tmp_path):
+    for _ in range(2):
+        async with engine_with_disk(tmp_path, FakeBackend()) as synthesizer:
+            assert not (await synthesizer.speak(HELLO, client="a")).cached
+
+
+async def test_a_stand_in_is_not_remembered_for_the_one_who_failed(tmp_path):
+    for _ in range(2):
+        costly, stand_in = FakeBackend("costly", traits=COSTLY), FakeBackend("cheap")
+        costly.failure = WorkerLost("it crashed")
+        async with engine_with_disk(tmp_path, costly, stand_in) as synthesizer:
+            speech = await synthesizer.speak(HELLO, client="a")
+        assert (speech.backend, speech.fallback_from, speech.cached) == ("cheap", "costly", False)
+
+
+async def test_another_model_is_not_heard_in_the_speech_of_the_first(tmp_path):
+    for version in ("1", "2"):
+        backend = FakeBackend(traits=COSTLY)
+        backend._voices = [replace(voice, version=version) for voice in backend._voices]
+        async with engine_with_disk(tmp_path, backend) as synthesizer:
+            assert not (await synthesizer.speak(HELLO, client="a")).cached
+
+
+async def stream_all(synthesizer: Synthesizer, request: SpeechRequest) -> None:
+    await synthesizer.stream(request, client="a", emit=lambda data: None, room=anyio.lowlevel.checkpoint)
+
+
+async def test_the_first_sound_of_a_stream_is_told_once():
+    told: list[tuple[str, float]] = []
+    synthesizer = Synthesizer(
+        [FakeBackend()],
+        workers=Workers({"codec": 2}),
+        cache=SpeechCache(max_bytes=0),
+        queue_depth=10,
+        on_first_audio=lambda *first: told.append(first),
+        clock=count().__next__,
+    )
+    async with synthesizer:
+        await stream_all(synthesizer, replace(HELLO, text="One sentence here. " * 20))
+    assert [name for name, _ in told] == ["fake"]
+    assert told[0][1] == 1
+
+
+async def test_what_ends_a_stream_is_told():
+    told = []
+    backend = FakeBackend()
+    backend.failure = WorkerLost("it crashed")
+    async with engine(backend, on_job=lambda *job: told.append(job)) as synthesizer:
+        with pytest.raises(WorkerLost):
+            await stream_all(synthesizer, HELLO)
+    assert [(name, error) for name, _, error in told] == [("fake", backend.failure)]
