@@ -64,6 +64,22 @@ class SpeechBody(BaseModel):
     """Accepted and not followed: no backend can."""
 
 
+class ErrorContent(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    """The field of the body; null where there is none."""
+    code: str
+
+
+class ErrorReply(BaseModel):
+    """The answer wherever something went wrong."""
+
+    error: ErrorContent
+
+
 def quality_of(model: str) -> Quality | None:
     """Return what a model of OpenAI's, or a dated snapshot of one, stands for; None if it is none."""
     return MODELS.get(_SNAPSHOT.sub("", model))

@@ -32,7 +32,11 @@ def rest(synthesizer: Synthesizer, *, clock: Callable[[], float] = time.time) ->
         synthesizer: speaks.
         clock: Unix seconds; models are `created` when the routes are.
     """
-    routes = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAIRoute)
+    told: dict[int | str, dict[str, Any]] = {
+        "4XX": {"model": messages.ErrorReply},
+        "5XX": {"model": messages.ErrorReply},
+    }
+    routes = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAIRoute, responses=told)
     created = int(clock())
 
     @routes.post("/audio/speech", response_class=Response)
@@ -79,7 +83,7 @@ def _ask(synthesizer: Synthesizer, body: SpeechBody) -> SpeechRequest:
 
     Raises:
         ModelNotFound: neither an alias nor a backend.
-        ChorusError: the engine cannot plan it.
+        ChorusError: nobody can stand in for one of OpenAI's voices. What else is wrong, the stream tells as it begins.
     """
     quality, backend = _choose_model(synthesizer, body.model)
     response_format = body.response_format or "mp3"

@@ -204,6 +204,13 @@ async def test_what_is_no_body_is_told_in_the_same_shape(content, code):
     assert (unlabelled.status_code, set(unlabelled.json())) == (400, {"error"})
 
 
+async def test_the_documentation_promises_no_answer_of_another_shape():
+    async with door(FakeBackend()) as opened:
+        paths = (await opened.http.get("/openapi.json")).json()["paths"]
+    replies = [set(told["responses"]) for path in paths.values() for told in path.values()]
+    assert replies == [{"200", "4XX", "5XX"}] * 4
+
+
 @pytest.mark.parametrize(
     ("body", "param", "code"),
     [
