@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +22,11 @@ from app.tts.backend import Backend
 from app.tts.backends.espeak import Espeak
 from app.tts.backends.tone import Tone
 from app.tts.cache import SpeechCache
+from app.tts.disk_cache import FILES_POOL, DiskCache
+from app.tts.kept_statistics import KeptStatistics
+from app.tts.sql import StatisticsTable
+from app.tts.statistics import FROM_DISK, FROM_MEMORY, NOT_IN_MEMORY, Statistics
+from app.tts.statistics_metrics import StatisticsCollector
 from app.tts.synthesizer import Synthesizer
 from app.tts.tape import CODEC_POOL
 
@@ -50,8 +56,10 @@ class Services:
         self._clock = clock
         self._started_at = clock()
         cores = os.cpu_count() or 1
-        self.workers = Workers({CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1})
+        self.workers = Workers({CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1, FILES_POOL: 4})
         self.metrics = Metrics()
+        self.statistics = Statistics()
+        self.metrics.registry.register(StatisticsCollector(self.statistics))
         self._jobs = {name: self.metrics.backend(name) for name in settings.tts_backends}
         self.connections = Connections(clock=clock)
         self.database = Database(database_url(settings), self.workers)
@@ -65,12 +73,20 @@ class Services:
             cache=SpeechCache(
                 max_bytes=settings.tts_cache_bytes, max_age=settings.tts_cache_seconds, on_lookup=self._note_lookup
             ),
+            disk=DiskCache(
+                settings.data_dir / "cache" / "speech",
+                workers=self.workers,
+                max_bytes=settings.tts_disk_cache_bytes,
+                max_age=settings.tts_disk_cache_seconds,
+                on_lookup=self._note_disk_lookup,
+            ),
             queue_depth=settings.tts_queue_depth,
             default_backend=settings.tts_default_backend,
             default_language=settings.tts_default_language,
             handover_seconds=settings.tts_handover_seconds,
             catch_up=settings.tts_catch_up,
             on_job=self._note_job,
+            on_first_audio=self.statistics.first_audio,
         )
         self._open = AsyncExitStack()
 
@@ -78,6 +94,7 @@ class Services:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.database)
             await self.database.migrate()
+            await stack.enter_async_context(KeptStatistics(self.statistics, StatisticsTable(self.database)))
             await stack.enter_async_context(self.synthesizer)
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
@@ -96,6 +113,8 @@ class Services:
             "uptime": round(self._clock() - self._started_at, 3),
             "total_requests": self.synthesizer.requests,
             "active_connections": len(self.connections),
+            "disk_cache_bytes": self.synthesizer.cache.disk_bytes,
+            "all_time": self._all_time(),
         }
 
     async def has_database(self) -> str | None:
@@ -121,16 +140,33 @@ class Services:
         for report in self.synthesizer.reports():
             self._jobs[report.name].waiting.set(report.waiting)
         self.metrics.cache_bytes.set(self.synthesizer.cache.size_bytes)
+        self.metrics.disk_cache_bytes.set(self.synthesizer.cache.disk_bytes)
         return self.metrics.render()
+
+    def _all_time(self) -> dict[str, Any]:
+        backends, cache = self.statistics.backends(), self.statistics.cache()
+        return {
+            "jobs": sum(figures.jobs for figures in backends.values()),
+            "failures": sum(sum(figures.failures.values()) for figures in backends.values()),
+            "backends": {name: asdict(figures) for name, figures in backends.items()},
+            "cache": {**asdict(cache), "hit_rate": cache.hit_rate},
+        }
 
     def _note_job(self, backend: str, seconds: float, error: ChorusError | None) -> None:
         if error is None:
             self._jobs[backend].seconds.observe(seconds)
+            self.statistics.finished(backend, seconds)
         else:
             self._jobs[backend].failed(type(error).__name__)
+            self.statistics.failed(backend, type(error).__name__)
 
     def _note_lookup(self, hit: bool) -> None:
         (self.metrics.cache_hits if hit else self.metrics.cache_misses).inc()
+        self.statistics.looked_up(FROM_MEMORY if hit else NOT_IN_MEMORY)
+
+    def _note_disk_lookup(self, hit: bool) -> None:
+        if hit:
+            self.statistics.looked_up(FROM_DISK)
 
 
 def database_url(settings: Settings) -> str:

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Key of bearer tokens and signed URLs, at least 32 characters; empty keeps a generated one in DATA_DIR."""
     api_keys: Names = ()
     """API keys, at least 16 characters each."""
+    anonymous_keys: Names = ("not-needed",)
+    """Credentials that stand for none, for clients that must send one, such as OpenAI's."""
 
     tts_backends: Names = ("espeak",)
     """Speech backends to start, in order of preference."""
@@ -71,6 +73,10 @@ class Settings(BaseSettings):
     """Memory for finished speech; 0 turns the cache off."""
     tts_cache_seconds: Seconds = 3600.0
     """How long finished speech is kept; 0 for as long as there is room."""
+    tts_disk_cache_bytes: Bytes = 512 * 1024 * 1024
+    """Disk for finished speech of costly voices, under DATA_DIR/cache; 0 turns it off and removes what is there."""
+    tts_disk_cache_seconds: Seconds = 7 * 24 * 3600.0
+    """How long finished speech is kept on disk; 0 for as long as there is room."""
     tts_max_speech_seconds: PositiveInt = 600
     """Longest speech of one utterance."""
 
@@ -85,7 +91,7 @@ class Settings(BaseSettings):
     danmu_idle_timeout_seconds: Seconds = 300.0
     """Time without a message of the client after which /ws is closed; 0 never closes it."""
 
-    @field_validator("forwarded_allow_ips", "cors_origins", "api_keys", "tts_backends", mode="before")
+    @field_validator("forwarded_allow_ips", "cors_origins", "api_keys", "anonymous_keys", "tts_backends", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

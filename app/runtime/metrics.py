@@ -94,9 +94,10 @@ class Metrics:
         self.jobs_failed = Family(
             Counter("jobs_failed", "Jobs that failed.", ["backend", "kind"], registry=registry), 2
         )
-        self.cache_hits = Counter("cache_hits", "Lookups that the cache answered.", registry=registry)
+        self.cache_hits = Counter("cache_hits", "Lookups that the cache in memory answered.", registry=registry)
         self.cache_misses = Counter("cache_misses", "Lookups that it did not.", registry=registry)
-        self.cache_bytes = Gauge("cache_bytes", "Bytes in the cache.", registry=registry)
+        self.cache_bytes = Gauge("cache_bytes", "Bytes in the cache in memory.", registry=registry)
+        self.disk_cache_bytes = Gauge("disk_cache_bytes", "Bytes in the cache on disk.", registry=registry)
         self.http_requests = Family(
             Counter("http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry), 3
         )

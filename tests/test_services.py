@@ -1,0 +1,45 @@
+from pathlib import Path
+
+import anyio
+import pytest
+
+from app.services import Services
+from app.settings import Settings
+from app.tts.speech import SpeechRequest
+from tests.eventually import eventually
+
+pytestmark = pytest.mark.anyio
+
+
+def services(data_dir: Path, **settings) -> Services:
+    return Services(Settings(_env_file=None, data_dir=data_dir, tts_backends=("tone",), **settings))
+
+
+async def test_statistics_outlive_the_server(tmp_path):
+    request = SpeechRequest("hello")
+    for _ in range(2):
+        async with services(tmp_path) as server:
+            await server.synthesizer.speak(request, client="a")
+            await server.synthesizer.speak(request, client="a")
+            await server.synthesizer.stream(request, client="a", emit=lambda data: None, room=anyio.lowlevel.checkpoint)
+            told, metrics = server.stats()["all_time"], server.render_metrics()[0].decode()
+    assert told["cache"] == {"memory_hits": 2, "disk_hits": 0, "misses": 2, "hit_rate": 0.5}
+    assert (told["jobs"], told["failures"]) == (2, 0)
+    assert told["backends"]["tone"]["finished"].keys() == {"count", "p50", "p90", "p99"}
+    assert told["backends"]["tone"]["first_audio"]["count"] == 2
+    assert 'speech_jobs_total{backend="tone",outcome="finished"} 2.0' in metrics
+    assert "disk_cache_bytes 0.0" in metrics
+
+
+async def test_speech_on_disk_goes_when_it_is_turned_off(tmp_path):
+    kept = tmp_path / "cache" / "speech" / "ab" / ("ab" * 32)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"speech")
+    async with services(tmp_path, tts_disk_cache_bytes=0):
+        await eventually(lambda: not kept.exists())
+
+
+async def test_a_server_that_was_told_to_keep_nothing_makes_no_folder(tmp_path):
+    async with services(tmp_path, tts_disk_cache_bytes=0):
+        pass
+    assert not (tmp_path / "cache").exists()
