@@ -13,6 +13,7 @@ from app.api.danmu.messages import MAX_MESSAGE_BYTES
 from app.api.danmu.rest import rest as danmu_rest
 from app.api.danmu.router import router as danmu_router
 from app.api.health import health
+from app.api.openai.rest import rest as openai_rest
 from app.api.pages import pages
 from app.runtime.access import AccessMiddleware
 from app.runtime.connections import AdmissionLimits
@@ -49,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(pages(version=__version__))
     _open_danmu(app, services, settings)
+    app.include_router(openai_rest(services.synthesizer))
     # The last one added stands outermost.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
     app.add_middleware(
@@ -57,7 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     app.add_middleware(AccessMiddleware)
-    app.add_middleware(CredentialMiddleware)
+    app.add_middleware(CredentialMiddleware, placeholders=settings.anonymous_keys)
     return app
 
 

@@ -11,6 +11,7 @@ from app.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 DANMU = (ROOT / "app" / "api" / "danmu" / "README.md").read_text()
+OPENAI = (ROOT / "app" / "api" / "openai" / "README.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 
@@ -31,10 +32,10 @@ def routes(tmp_path_factory) -> set[str]:
 
 
 def test_every_route_is_told(routes):
-    told = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", DANMU + README))
+    told = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", DANMU + OPENAI + README))
     assert routes <= told
 
 
 def test_no_route_is_told_that_is_not_there(routes):
-    told = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", DANMU + README))
+    told = set(re.findall(r"`(?:GET|POST) (/[^`]*)`", DANMU + OPENAI + README))
     assert told - {"/", "/docs"} <= routes

@@ -24,15 +24,23 @@ _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class CredentialMiddleware:
-    """Moves the credential of each request into `scope["state"]["credential"]`, None if there is none."""
+    """Moves the credential of each request into `scope["state"]["credential"]`, None if there is none.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        app: what stands behind.
+        placeholders: credentials that say that there is none, for clients that cannot send nothing.
+    """
+
+    def __init__(self, app: ASGIApp, *, placeholders: Collection[str] = ()) -> None:
         self._app = app
+        self._placeholders = frozenset(placeholders)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the credential, then go on."""
         if scope["type"] in ("http", "websocket"):
-            take_credential(scope)
+            credential = take_credential(scope)
+            if credential is not None and credential.value in self._placeholders:
+                scope["state"]["credential"] = None
         await self._app(scope, receive, send)
 
 

@@ -296,3 +296,16 @@ def test_real_request_is_refused_with_401(address: str) -> None:
     assert response.status_code == 401
     assert response.headers["www-authenticate"] == "Bearer"
     assert response.json()["detail"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("sent", "taken"), [(b"Bearer not-needed", False), (b"Bearer not-needed-not", True)])
+async def test_a_placeholder_stands_for_no_credential(sent: bytes, taken: bool) -> None:
+    scopes: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scopes.append(scope)
+
+    scope = {"type": "http", "headers": [(b"authorization", sent)], "query_string": b""}
+    await call(CredentialMiddleware(app, placeholders=["not-needed"]), scope)
+    assert (scopes[0]["state"]["credential"] is not None) is taken
