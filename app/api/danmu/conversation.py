@@ -120,8 +120,7 @@ class Conversation:
 
     async def _stream(self, id: str, request: SpeechRequest, chunk_characters: int) -> None:
         plan = self._synthesizer.plan(request)
-        voice = plan.voice
-        request = replace(request, voice=voice.id)
+        request = replace(request, language=plan.voice.language)
         chunks = Chunks(request.text, size=chunk_characters, output=plan.output, timestamps=request.timestamps)
         sent, seconds = 0, 0.0
         while chunks:

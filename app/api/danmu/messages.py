@@ -72,6 +72,8 @@ class SpeechFields(Struct, forbid_unknown_fields=False):
     """Seconds after which the line is dropped if its turn has not come."""
     timestamps: bool | None = None
     """Whether the times of words and phonemes are wanted."""
+    ssml: bool | None = None
+    """Whether the text is markup (`app.tts.ssml`)."""
 
     def request(self) -> SpeechRequest:
         """Return what is asked of the engine.
@@ -91,6 +93,7 @@ class SpeechFields(Struct, forbid_unknown_fields=False):
             speed=_within("speed", self.speed, MIN_SPEED, MAX_SPEED, default=1.0),
             max_age=_within("max_age", self.max_age, 0.0, MAX_AGE_SECONDS, default=None),
             timestamps=bool(self.timestamps),
+            ssml=bool(self.ssml),
         )
 
 
@@ -113,6 +116,16 @@ class StreamFields(SpeechFields):
         """The chunk size that applies."""
         wanted = DEFAULT_CHUNK_CHARACTERS if self.chunk_size is None else self.chunk_size
         return min(max(wanted, MIN_CHUNK_CHARACTERS), MAX_CHUNK_CHARACTERS)
+
+    def request(self) -> SpeechRequest:
+        """Return what is asked of the engine.
+
+        Raises:
+            InvalidInput: this door does not send that format, or the text is markup, of which no slice is markup.
+        """
+        if self.ssml:
+            raise InvalidInput("ssml must be false: markup is spoken whole, by tts", field="ssml")
+        return super().request()
 
 
 class VoicesFields(Struct):

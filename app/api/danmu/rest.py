@@ -35,6 +35,8 @@ class SpeechParameters(BaseModel):
     format: Format | None = None
     sample_rate: SampleRate | None = None
     speed: Speed | None = None
+    ssml: bool | None = None
+    """Whether the text is markup (SSML)."""
 
     def request(self, text: str, *, formats: tuple[Format, ...]) -> SpeechRequest:
         """Return what is asked of the engine.
@@ -52,6 +54,7 @@ class SpeechParameters(BaseModel):
             format=self.format or Format.WAV,
             sample_rate=self.sample_rate,
             speed=1.0 if self.speed is None else self.speed,
+            ssml=bool(self.ssml),
         )
 
 
