@@ -62,7 +62,10 @@ def unpack(name: str, data: bytes) -> Speech | None:
     description, audio = data[HEADER_BYTES:end], data[end:]
     if _digest(name, description, audio) != digest:
         return None
-    return _speech(json.loads(description), audio)
+    try:
+        return _speech(json.loads(description), audio)
+    except (KeyError, TypeError, ValueError):  # whole, but written when speech was described otherwise
+        return None
 
 
 def _digest(name: str, description: bytes, audio: bytes) -> bytes:

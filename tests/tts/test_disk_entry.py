@@ -1,3 +1,4 @@
+import json
 from dataclasses import dataclass, fields, replace
 
 import pytest
@@ -61,6 +62,15 @@ def test_zeros_are_recognised():
 
 def test_a_file_under_the_name_of_another_is_recognised():
     assert unpack("other", pack("n", SPEECH)) is None
+
+
+@pytest.mark.parametrize(
+    ("was", "now"), [("marks", "words"), ("gender", "sex"), ("female", "unheard"), ("wav", "tape")]
+)
+def test_a_file_that_describes_speech_otherwise_is_not_understood(monkeypatch, was, now):
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", lambda *args, **options: dumps(*args, **options).replace(f'"{was}"', f'"{now}"'))
+    assert unpack("n", pack("n", SPEECH)) is None
 
 
 def test_the_header_has_the_documented_size():
