@@ -25,7 +25,8 @@ class Traits:
     fidelity: int
     """0 no speech, 1 artificial, 2 good, 3 natural."""
     is_costly: bool = False
-    """Whether speech of it is worth keeping on disk: it takes long, or comes from elsewhere."""
+    """Whether speech of it is worth keeping on disk: it takes long, or comes from elsewhere. Its voices then have a
+    `version`, so that a new model is not heard in the speech of the old one."""
 
 
 class Backend(Protocol):
