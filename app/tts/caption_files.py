@@ -12,11 +12,13 @@ class CaptionFormat(StrEnum):
 
     SRT = "srt"
     VTT = "vtt"
+    JSON = "json"
 
 
 CONTENT_TYPES = {
     CaptionFormat.SRT: "application/x-subrip; charset=utf-8",
     CaptionFormat.VTT: "text/vtt; charset=utf-8",
+    CaptionFormat.JSON: "application/json",
 }
 
 

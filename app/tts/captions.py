@@ -9,6 +9,7 @@ The text of the cues joined is the text that was spoken, up to spaces: words giv
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from app.tts.speech import Mark, MarkKind
 
@@ -123,7 +124,8 @@ def _parts(words: Sequence[Word]) -> list[Sequence[Word]]:
     places = [count for count in range(1, len(words)) if words[count].start > words[count - 1].start]
     if _fits(words) or not places:
         return [words]
-    best = min(places, key=lambda count: _unevenness(words[:count], words[count:]))
+    ends = list(accumulate(width(word.text) for word in words))
+    best = min(places, key=lambda count: _unevenness(ends[count - 1], ends[-1] - ends[count - 1], words[count - 1]))
     return _parts(words[:best]) + _parts(words[best:])
 
 
@@ -131,11 +133,10 @@ def _fits(group: Sequence[Word]) -> bool:
     return group[-1].end - group[0].start <= LONGEST_SECONDS and len(_fill(group)) <= LINES
 
 
-def _unevenness(left: Sequence[Word], right: Sequence[Word]) -> float:
-    """Return 0 for equal halves, 1 for nothing and all; less behind a comma or the end of a sentence."""
-    first, second = _width(left), _width(right)
-    worth = COMMA_WORTH if _closes(left[-1].text, _CLAUSE_ENDS + _SENTENCE_ENDS) else 0.0
-    return abs(first - second) / max(first + second, 1.0) - worth
+def _unevenness(left: float, right: float, last: Word) -> float:
+    """Return 0 for halves of the same width, 1 for nothing and all; less if `last` ends the left with a comma."""
+    worth = COMMA_WORTH if _closes(last.text, _CLAUSE_ENDS + _SENTENCE_ENDS) else 0.0
+    return abs(left - right) / max(left + right, 1.0) - worth
 
 
 def _ends(group: Sequence[Word], following: Word) -> bool:
@@ -162,16 +163,19 @@ def _lines(group: Sequence[Word]) -> tuple[tuple[Word, ...], ...]:
         return filled
     pairs = [(tuple(pieces[:count]), tuple(pieces[count:])) for count in range(1, len(pieces))]
     fitting = [pair for pair in pairs if max(map(_width, pair)) <= LINE_WIDTH]
-    return min(fitting, key=lambda pair: _unevenness(*pair))
+    return min(fitting, key=lambda pair: _unevenness(_width(pair[0]), _width(pair[1]), pair[0][-1]))
 
 
 def _fill(group: Sequence[Word]) -> tuple[tuple[Word, ...], ...]:
     """Fill line after line."""
     lines: list[list[Word]] = [[]]
+    filled = 0.0
     for piece in (piece for word in group for piece in _pieces(word)):
-        if lines[-1] and _width([*lines[-1], piece]) > LINE_WIDTH:
+        if lines[-1] and filled + width(piece.text.rstrip()) > LINE_WIDTH:
             lines.append([])
+            filled = 0.0
         lines[-1].append(piece)
+        filled += width(piece.text)
     return tuple(map(tuple, lines))
 
 

@@ -1,4 +1,4 @@
-"""The REST side of live speech: `/tts`, `/tts/stream`, `/voices`, `/backends`, `/stats`."""
+"""The REST side of live speech: `/tts`, `/tts/stream`, `/tts/captions`, `/voices`, `/backends`, `/stats`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from app.api.danmu import messages
+from app.api.danmu.captions import captions_routes
 from app.api.danmu.failure import failure
 from app.api.danmu.stream_response import SpeechStream
 from app.audio.format import Format
@@ -163,6 +164,8 @@ def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> AP
         except ChorusError as error:
             return failure(error)
         return SpeechStream(synthesizer, asked, client=_client(request))
+
+    routes.include_router(captions_routes(synthesizer))
 
     @routes.get("/voices", response_model=list[ListedVoice])
     async def voices(backend: str | None = None, language: str | None = None) -> Any:
