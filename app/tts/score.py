@@ -16,6 +16,7 @@ from app.audio.splice import amplify, fade, sounding
 from app.errors import NothingToSpeak
 from app.tts import pieces
 from app.tts.backend import Backend
+from app.tts.leveler import Leveler
 from app.tts.speech import Mark, Sound, Utterance, Voice
 from app.tts.text import is_speakable
 
@@ -87,30 +88,37 @@ class Score:
             first = None
 
 
-async def perform(backend: Backend, score: Score) -> Sound:
-    """Speak a whole score; times of marks count from its beginning.
+async def perform(backend: Backend, score: Score, leveler: Leveler | None = None) -> Sound:
+    """Speak a whole score, every phrase as loud as the leveler has it; times of marks count from its beginning.
 
     Must be called within a turn of the backend's line. Cancelling stops the backend. Raises what it raises.
     """
     if isinstance(score.parts[0], Phrase) and len(score.parts) == 1:
-        return await _speak(backend, score.parts[0])
+        return await _speak(backend, score.parts[0], leveler)
     stretches: list[Sound] = []
     seconds = 0.0
     for index, part in enumerate(score.parts):
-        stretch = await _stretch(backend, score.parts, index, part)
+        stretch = await _stretch(backend, score.parts, index, part, leveler)
         stretches.append(replace(stretch, marks=tuple(_moved(mark, seconds) for mark in stretch.marks)))
         seconds += len(stretch.pcm) / SAMPLE_BYTES / backend.sample_rate
     return _joined(stretches)
 
 
-async def play(backend: Backend, part: Part) -> AsyncGenerator[Sound, None]:
-    """Yield one part as it is made, as `Backend.synthesize` does. A gain that would clip is cut at full scale."""
+async def play(backend: Backend, part: Part, leveler: Leveler | None = None) -> AsyncGenerator[Sound, None]:
+    """Yield one part as it is made, as `Backend.synthesize` does.
+
+    Without a leveler a gain that would clip is cut at full scale; with one some 40 ms are held back.
+    """
     if isinstance(part, Pause):
         yield Sound(silence(part.seconds, backend.sample_rate))
         return
+    voice = part.utterance.voice
+    levelled = leveler.stream(voice, backend.sample_rate, volume=part.gain) if leveler else None
     async with aclosing(backend.synthesize(part.utterance, whole=False)) as sounds:
         async for sound in sounds:
-            yield _amplified(sound, part.gain)
+            yield replace(sound, pcm=levelled.push(sound.pcm)) if levelled else _amplified(sound, part.gain)
+    if levelled:
+        yield Sound(levelled.finish())
 
 
 def silence(seconds: float, sample_rate: int) -> bytes:
@@ -118,19 +126,23 @@ def silence(seconds: float, sample_rate: int) -> bytes:
     return bytes(SAMPLE_BYTES * round(seconds * sample_rate))
 
 
-async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: Part) -> Sound:
+async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: Part, leveler: Leveler | None) -> Sound:
     if isinstance(part, Pause):
         return Sound(silence(part.seconds, backend.sample_rate))
-    sound = await _speak(backend, part)
+    sound = await _speak(backend, part, leveler)
     follows = index > 0
     leads = index + 1 < len(parts)
     is_close = leads and (isinstance(parts[index + 1], Pause) or not _ENDS_WITH_MARK.search(part.utterance.text))
     return _edged(sound, backend.sample_rate, head=follows, tail=leads, close=is_close)
 
 
-async def _speak(backend: Backend, phrase: Phrase) -> Sound:
+async def _speak(backend: Backend, phrase: Phrase, leveler: Leveler | None) -> Sound:
     async with aclosing(backend.synthesize(phrase.utterance, whole=True)) as sounds:
-        return _amplified(_joined([sound async for sound in sounds]), phrase.gain)
+        sound = _joined([sound async for sound in sounds])
+    if leveler is None:
+        return _amplified(sound, phrase.gain)
+    voice, rate = phrase.utterance.voice, backend.sample_rate
+    return replace(sound, pcm=await leveler.level(sound.pcm, voice=voice, sample_rate=rate, volume=phrase.gain))
 
 
 def _joined(sounds: list[Sound]) -> Sound:

@@ -31,6 +31,7 @@ from app.tts.caches import Caches
 from app.tts.catch_up import catch_up
 from app.tts.composer import compose
 from app.tts.disk_cache import DiskCache
+from app.tts.leveler import Leveler
 from app.tts.output import Output
 from app.tts.roster import AUTO, Roster
 from app.tts.score import Part, Pause, Score, perform, play
@@ -102,6 +103,7 @@ class Synthesizer:
         workers: Workers,
         cache: SpeechCache,
         disk: DiskCache | None = None,
+        leveler: Leveler | None = None,
         queue_depth: int,
         default_backend: str = AUTO,
         default_language: str = "en-US",
@@ -118,6 +120,7 @@ class Synthesizer:
             workers: has a pool named `codec`.
             cache: of finished speech, in memory.
             disk: of finished speech of costly backends, behind it.
+            leveler: makes every voice equally loud; None leaves each as its backend has it.
             queue_depth: jobs that may wait for one backend, 0 for no limit.
             default_backend: the one that speaks when none is named; `auto` takes the first that is available.
             default_language: BCP 47, of texts that do not show theirs: 666.
@@ -134,6 +137,7 @@ class Synthesizer:
         }
         self._workers = workers
         self._cache = Caches(cache, disk)
+        self._leveler = leveler
         self._handover_seconds = handover_seconds
         self._catch_up = catch_up
         self._on_job = on_job
@@ -359,7 +363,7 @@ class Synthesizer:
         """Play a part, and tell when its first sound comes, or why there is no more."""
         started = self._clock()
         try:
-            async with aclosing(play(backend, part)) as sounds:
+            async with aclosing(play(backend, part, self._leveler)) as sounds:
                 async for sound in sounds:
                     if is_first and sound.pcm and self._on_first_audio is not None:
                         self._on_first_audio(backend.name, self._clock() - started)
@@ -381,7 +385,7 @@ class Synthesizer:
                     return None
                 self._flights[plan] = flight = _Flight()
                 started = self._clock()
-                sound = await perform(backend, plan.score)
+                sound = await perform(backend, plan.score, self._leveler)
                 self._tell(backend.name, self._clock() - started, None)
             outcome = replace(await self._render(sound.pcm, plan.output, plan.voice), marks=sound.marks)
             self._cache.put(plan, outcome, is_costly=self._is_costly(plan))

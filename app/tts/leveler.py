@@ -1,0 +1,176 @@
+"""Every voice equally loud: one loudness for all backends, voices and lines, and no peak that clips.
+
+The voices of one backend differ by 8 LU, and the lines of one voice by up to 5: short words are louder than sentences.
+So each line is measured by itself, which costs little enough for the event loop (`SpeechMeter`). A stream that goes
+out while it is made begins at what its voice was like before, or else its backend, and follows what it hears.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.audio.limiter import Limiter
+from app.audio.loudness import SpeechMeter, to_amplitude, to_decibels
+from app.audio.pcm import SCALE, Pcm, from_bytes, to_bytes
+from app.runtime.workers import Workers
+from app.tts.speech import Voice
+from app.tts.tape import CODEC_POOL
+
+MAX_GAIN = 24.0
+"""dB; what is fainter than that is no speech."""
+MIN_CHANGE = 0.1
+"""dB of gain that nobody hears, for which nothing is done."""
+LOSS = 0.7
+"""dB to give for each dB by which the highest peak must come down, since that takes away from the loudness: fitted to
+240 clips of espeak-ng."""
+LIGHT_BYTES = 1024 * 1024
+"""PCM that is levelled in less than a millisecond: 24 s at 22,050 Hz."""
+UNKNOWN_LUFS = -19.0
+"""What a backend that was never heard is taken for: between edge-tts and espeak-ng."""
+UNKNOWN_SECONDS, BACKEND_SECONDS, VOICE_SECONDS = 0.3, 0.6, 2.0
+"""How much hearing what is known before a stream begins is worth."""
+MEMORY_SECONDS = 30.0
+"""Speech after which a voice is forgotten by half or more: its maker may have changed it."""
+MAX_VOICES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Impression:
+    """How loud something was."""
+
+    lufs: float
+    seconds: float
+    """Of speech that it was heard for, or is worth."""
+
+    def mix(self, other: "Impression") -> "Impression":
+        """Return the mean, weighted by seconds."""
+        seconds = self.seconds + other.seconds
+        return Impression((self.lufs * self.seconds + other.lufs * other.seconds) / seconds, seconds)
+
+    def worth(self, seconds: float) -> "Impression":
+        """Return the same, worth no more than so many seconds."""
+        return self if self.seconds <= seconds else Impression(self.lufs, seconds)
+
+
+class Leveler:
+    """Brings speech to `target_lufs`, with true peaks of at most `peak_dbfs`.
+
+    Speech that takes more than a millisecond is levelled in the pool `codec` of `workers`; without them nothing is.
+    Memory: some 300 bytes for each of the last 1,024 voices.
+    """
+
+    def __init__(self, *, target_lufs: float = -16.0, peak_dbfs: float = -1.0, workers: Workers | None = None) -> None:
+        self.target_lufs = target_lufs
+        self.peak_dbfs = peak_dbfs
+        self._workers = workers
+        self._voices: dict[tuple[str, str], Impression] = {}
+        self._backends: dict[str, Impression] = {}
+
+    async def level(self, pcm: bytes, *, voice: Voice, sample_rate: int, volume: float = 0.0) -> bytes:
+        """Level a whole utterance: int16 little-endian mono, of the same length afterwards.
+
+        Depends on nothing but the sound: what was heard before does not count. `volume` is what was asked for, in dB
+        beside the target; -inf is silence. Silence stays as it is.
+        """
+        if self._workers is None or len(pcm) <= LIGHT_BYTES:
+            levelled, heard = self._level(pcm, sample_rate, volume)
+        else:
+            levelled, heard = await self._workers.run(CODEC_POOL, lambda: self._level(pcm, sample_rate, volume))
+        if heard is not None:
+            self.learn(voice, heard)
+        return levelled
+
+    def stream(self, voice: Voice, sample_rate: int, *, volume: float = 0.0) -> "LevelledStream":
+        """Begin an utterance that goes out while it is made; `volume` as for `level`."""
+        return LevelledStream(self, voice, sample_rate, volume)
+
+    def _level(self, pcm: bytes, sample_rate: int, volume: float) -> tuple[bytes, Impression | None]:
+        if volume == -math.inf:
+            return bytes(len(pcm)), None
+        samples, meter = from_bytes(pcm), _meter(sample_rate)
+        meter.push(samples.astype(np.float32))
+        lufs = meter.loudness()
+        if lufs is None:
+            return pcm, None
+        heard, peak = Impression(lufs, meter.seconds), _peak(samples)
+        gain = self.gain(lufs, peak, volume)
+        if abs(gain) < MIN_CHANGE and peak < self.peak_dbfs - 1:
+            return pcm, heard
+        limiter = Limiter(ceiling=self.peak_dbfs, sample_rate=sample_rate)
+        return to_bytes(limiter.push(samples, to_amplitude(gain), last=True)), heard
+
+    def gain(self, lufs: float, peak: float, volume: float = 0.0) -> float:
+        """Return the dB that bring speech of a loudness and with a highest sample (dBFS) to the target.
+
+        Limiting the peaks takes away from the loudness; so much more is given.
+        """
+        gain = self.target_lufs + volume - lufs
+        excess = peak + gain - self.peak_dbfs
+        return min(gain + max(0.0, LOSS * excess), MAX_GAIN)
+
+    def expect(self, voice: Voice) -> Impression:
+        """Return what a voice will probably be like, and what this is worth beside hearing it."""
+        if known := self._voices.get((voice.backend, voice.id)):
+            return known.worth(VOICE_SECONDS)
+        if known := self._backends.get(voice.backend):
+            return known.worth(BACKEND_SECONDS)
+        return Impression(UNKNOWN_LUFS, UNKNOWN_SECONDS)
+
+    def learn(self, voice: Voice, heard: Impression) -> None:
+        """Remember how loud a voice was."""
+        key = voice.backend, voice.id
+        known, backend = self._voices.pop(key, None), self._backends.get(voice.backend)
+        self._voices[key] = known.worth(MEMORY_SECONDS).mix(heard) if known else heard
+        self._backends[voice.backend] = backend.worth(MEMORY_SECONDS).mix(heard) if backend else heard
+        if len(self._voices) > MAX_VOICES:
+            del self._voices[next(iter(self._voices))]  # the one that was heard least recently
+
+
+class LevelledStream:
+    """One utterance, levelled while it is made; some 40 ms are held back.
+
+    The gain follows the loudness of all that was heard so far, and of the voice's past, chunk by chunk.
+    """
+
+    def __init__(self, leveler: Leveler, voice: Voice, sample_rate: int, volume: float) -> None:
+        self._leveler = leveler
+        self._volume = volume
+        self._voice = voice
+        self._expected = leveler.expect(voice)
+        self._meter = _meter(sample_rate)
+        self._limiter = Limiter(ceiling=leveler.peak_dbfs, sample_rate=sample_rate)
+        self._peak = -math.inf
+
+    def push(self, pcm: bytes) -> bytes:
+        """Add int16 little-endian mono; returns what is ready, perhaps nothing."""
+        if self._volume == -math.inf:
+            return bytes(len(pcm))
+        samples = from_bytes(pcm)
+        self._meter.push(samples.astype(np.float32))
+        self._peak = max(self._peak, _peak(samples))
+        return to_bytes(self._limiter.push(samples, self._gain()))
+
+    def finish(self) -> bytes:
+        """Return the rest; remembers the voice."""
+        if self._volume == -math.inf:
+            return b""
+        lufs = self._meter.loudness()
+        if lufs is not None:
+            self._leveler.learn(self._voice, Impression(lufs, self._meter.seconds))
+        return to_bytes(self._limiter.push(np.zeros(0, np.int16), self._gain(), last=True))
+
+    def _gain(self) -> float:
+        lufs, likely = self._meter.loudness(), self._expected
+        if lufs is not None:
+            likely = likely.mix(Impression(lufs, self._meter.seconds))
+        return to_amplitude(self._leveler.gain(likely.lufs, self._peak, self._volume))
+
+
+def _meter(sample_rate: int) -> SpeechMeter:
+    return SpeechMeter(sample_rate=sample_rate, full_scale=SCALE)
+
+
+def _peak(samples: Pcm) -> float:
+    """Highest magnitude in dBFS."""
+    return to_decibels(max(int(samples.max(initial=0)), -int(samples.min(initial=0))) / SCALE)
