@@ -92,7 +92,7 @@ class LatentCache:
 
 
 def _load(file: Path) -> Latents:
-    with np.load(file, allow_pickle=False) as stored:
+    with file.open("rb") as source, np.load(source, allow_pickle=False) as stored:
         return Latents(stored["conditioning"], stored["embedding"])
 
 
