@@ -22,7 +22,7 @@ import ssl
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from types import TracebackType
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from app.sdk import speech as read
 from app.sdk.backoff import Backoff
@@ -35,6 +35,7 @@ from app.sdk.speech import (
     BackendUnavailable,
     Cancelled,
     Chunk,
+    Expired,
     InvalidRequest,
     Metadata,
     Overloaded,
@@ -45,6 +46,7 @@ from app.sdk.speech import (
     ServerFailed,
     Speech,
     TextTooLong,
+    Timed,
     Voice,
     VoiceNotFound,
 )
@@ -59,6 +61,7 @@ __all__ = [
     "ClientError",
     "ConnectionLost",
     "DanmuClient",
+    "Expired",
     "InvalidRequest",
     "Metadata",
     "NotConnected",
@@ -73,6 +76,7 @@ __all__ = [
     "Speech",
     "SyncDanmuClient",
     "TextTooLong",
+    "Timed",
     "Voice",
     "VoiceNotFound",
 ]
@@ -81,18 +85,27 @@ DEFAULT_URL = "ws://localhost:8000/ws"
 FOR_EVER = Backoff()
 
 
-class Choices(TypedDict, total=False):
-    """The keywords of `DanmuClient.speak`."""
+class _CommonChoices(TypedDict, total=False):
+    """The keywords of both ways to speak."""
 
     voice: str | None
     backend: str | None
     quality: str | None
     format: str | None
     sample_rate: int | None
+    speed: float | None
+    timestamps: bool
+    max_age: float | None
     request_id: str | None
 
 
-class StreamChoices(Choices, total=False):
+class Choices(_CommonChoices, total=False):
+    """The keywords of `DanmuClient.speak`."""
+
+    ssml: bool
+
+
+class StreamChoices(_CommonChoices, total=False):
     """The keywords of `DanmuClient.stream`."""
 
     chunk_size: int | None
@@ -190,6 +203,10 @@ class DanmuClient:
         quality: str | None = None,
         format: str | None = None,
         sample_rate: int | None = None,
+        speed: float | None = None,
+        ssml: bool = False,
+        timestamps: bool = False,
+        max_age: float | None = None,
         request_id: str | None = None,
     ) -> Speech:
         """Return a text as speech. Cancelling cancels it on the server too.
@@ -201,13 +218,28 @@ class DanmuClient:
             quality: `low`, `medium` or `high`.
             format: `wav`, `mp3`, `ogg`, `flac` or `aac`.
             sample_rate: Hz, 8000…48000; None takes the quality's.
+            speed: 0.25…4; 1 is the pace of the live chat.
+            ssml: whether the text is markup.
+            timestamps: whether the times of words and phonemes are wanted.
+            max_age: seconds after which the server drops the request if its turn has not come.
             request_id: a name for `cancel`, unique among the requests under way.
 
         Raises:
             RequestFailed: the server answered with an error; see `app.sdk.speech` for its kinds.
             NotConnected: the connection broke, or is gone for good.
         """
-        fields = _fields(text, voice, backend, quality, format, sample_rate)
+        fields = {
+            "text": text,
+            "voice": voice,
+            "backend": backend,
+            "quality": quality,
+            "format": format,
+            "sample_rate": sample_rate,
+            "speed": speed,
+            "timestamps": timestamps or None,
+            "max_age": max_age,
+            "ssml": ssml or None,
+        }
         with self._calls.call("tts", fields, id=request_id) as call:
             return read.read(read.speech, (await call.reply()).data)
 
@@ -220,6 +252,9 @@ class DanmuClient:
         quality: str | None = None,
         format: str | None = None,
         sample_rate: int | None = None,
+        speed: float | None = None,
+        timestamps: bool = False,
+        max_age: float | None = None,
         chunk_size: int | None = None,
         request_id: str | None = None,
     ) -> AsyncGenerator[Chunk, None]:
@@ -235,6 +270,9 @@ class DanmuClient:
             quality: as for `speak`.
             format: as for `speak`.
             sample_rate: as for `speak`.
+            speed: as for `speak`.
+            timestamps: as for `speak`; times count from the beginning of each chunk.
+            max_age: as for `speak`, of each chunk.
             request_id: as for `speak`.
             chunk_size: characters of text in one chunk, at most; 10…1000.
 
@@ -242,7 +280,18 @@ class DanmuClient:
             RequestFailed: the server answered with an error, possibly after some chunks.
             NotConnected: the connection broke, or is gone for good.
         """
-        fields = _fields(text, voice, backend, quality, format, sample_rate) | {"chunk_size": chunk_size}
+        fields = {
+            "text": text,
+            "voice": voice,
+            "backend": backend,
+            "quality": quality,
+            "format": format,
+            "sample_rate": sample_rate,
+            "speed": speed,
+            "timestamps": timestamps or None,
+            "max_age": max_age,
+            "chunk_size": chunk_size,
+        }
         with self._calls.call("tts_stream", fields, id=request_id) as call:
             while not (reply := await call.reply()).is_last:
                 yield read.read(read.chunk, reply.data)
@@ -340,21 +389,3 @@ class SyncDanmuClient:
     def cancel(self, request_id: str, *, timeout: float | None = None) -> bool:
         """End a request that another thread waits for; returns whether it was under way."""
         return self._portal.call(lambda client: client.cancel(request_id), timeout=timeout)
-
-
-def _fields(
-    text: str,
-    voice: str | None,
-    backend: str | None,
-    quality: str | None,
-    format: str | None,
-    sample_rate: int | None,
-) -> dict[str, Any]:
-    return {
-        "text": text,
-        "voice": voice,
-        "backend": backend,
-        "quality": quality,
-        "format": format,
-        "sample_rate": sample_rate,
-    }

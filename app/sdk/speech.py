@@ -11,6 +11,7 @@ Its errors, beside those of `app.sdk.errors`:
     │   ├── QueueFull          QUEUE_FULL
     │   └── RateLimited        RATE_LIMITED
     ├── Cancelled              CANCELLED
+    ├── Expired                EXPIRED: waited longer than its `max_age`
     └── ServerFailed           INTERNAL_ERROR
 """
 
@@ -83,6 +84,10 @@ class Cancelled(RequestFailed):
     """The request was ended by `cancel`."""
 
 
+class Expired(RequestFailed):
+    """The request waited longer than its `max_age`."""
+
+
 class ServerFailed(RequestFailed):
     """The server failed on this request."""
 
@@ -95,6 +100,7 @@ _CODES: Mapping[str, type[RequestFailed]] = {
     "QUEUE_FULL": QueueFull,
     "RATE_LIMITED": RateLimited,
     "CANCELLED": Cancelled,
+    "EXPIRED": Expired,
     "INTERNAL_ERROR": ServerFailed,
 }
 
@@ -118,6 +124,19 @@ class Metadata:
     format: str
     """`wav`, `mp3`, `ogg`, `flac` or `aac`."""
     size_bytes: int
+    fallback_from: str | None = None
+    """The backend that should have spoken and could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """When a word, as it is spoken, or a phoneme, in IPA, is heard."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the audio that it came with."""
+    end: float
+    """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +148,10 @@ class Speech:
     metadata: Metadata
     cached: bool
     """Whether the server had it already."""
+    words: tuple[Timed, ...] | None = None
+    """In order; None if `timestamps` was not asked for, or the voice does not know them."""
+    phonemes: tuple[Timed, ...] | None = None
+    """As `words`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +166,10 @@ class Chunk:
     audio: bytes
     """A complete file in `metadata.format`."""
     metadata: Metadata
+    words: tuple[Timed, ...] | None = None
+    """As of `Speech`; times count from the beginning of this chunk."""
+    phonemes: tuple[Timed, ...] | None = None
+    """As `words`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +242,13 @@ def read(make: Callable[[Fields], T], data: Fields) -> T:
 
 def speech(data: Fields) -> Speech:
     """Read the `data` of `tts_response`."""
-    return Speech(_audio(data), metadata(data["metadata"]), bool(data.get("cached", False)))
+    return Speech(
+        audio=_audio(data),
+        metadata=metadata(data["metadata"]),
+        cached=bool(data.get("cached", False)),
+        words=_times(data, "words"),
+        phonemes=_times(data, "phonemes"),
+    )
 
 
 def chunk(data: Fields) -> Chunk:
@@ -226,6 +259,8 @@ def chunk(data: Fields) -> Chunk:
         text=str(data["text_chunk"]),
         audio=_audio(data),
         metadata=metadata(data["metadata"]),
+        words=_times(data, "words"),
+        phonemes=_times(data, "phonemes"),
     )
 
 
@@ -238,6 +273,7 @@ def metadata(data: Fields) -> Metadata:
         sample_rate=int(data["sample_rate"]),
         format=str(data["format"]),
         size_bytes=int(data["size_bytes"]),
+        fallback_from=data.get("fallback_from"),
     )
 
 
@@ -280,3 +316,10 @@ def queue_status(data: Fields) -> QueueStatus:
 
 def _audio(data: Fields) -> bytes:
     return base64.b64decode(data["audio_data"], validate=True)
+
+
+def _times(data: Fields, kind: str) -> tuple[Timed, ...] | None:
+    timestamps = data.get("timestamps")
+    if timestamps is None:
+        return None
+    return tuple(Timed(str(mark["text"]), float(mark["start"]), float(mark["end"])) for mark in timestamps[kind])

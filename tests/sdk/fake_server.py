@@ -19,6 +19,10 @@ METADATA = {
     "format": "wav",
     "size_bytes": 4,
 }
+TIMESTAMPS = {
+    "words": [{"text": "hi", "start": 0.0, "end": 0.25}],
+    "phonemes": [{"text": "h", "start": 0.0, "end": 0.1}, {"text": "ˈaɪ", "start": 0.1, "end": 0.25}],
+}
 
 
 class Peer:
@@ -44,17 +48,19 @@ class Peer:
     async def answer(self, request: dict[str, Any], type: str, data: Any, *, status: str = "success") -> None:
         await self.say({"id": request["id"], "type": type, "status": status, "data": data})
 
-    async def speak(self, request: dict[str, Any], audio: bytes = b"RIFF") -> None:
+    async def speak(self, request: dict[str, Any], audio: bytes = b"RIFF", **more: Any) -> None:
         encoded = base64.b64encode(audio).decode()
-        await self.answer(request, "tts_response", {"audio_data": encoded, "metadata": METADATA, "cached": True})
+        data = {"audio_data": encoded, "metadata": METADATA, "cached": True, **more}
+        await self.answer(request, "tts_response", data)
 
-    async def send_chunk(self, request: dict[str, Any], index: int, total: int) -> None:
+    async def send_chunk(self, request: dict[str, Any], index: int, total: int, **more: Any) -> None:
         data = {
             "chunk_index": index,
             "total_chunks": total,
             "audio_data": base64.b64encode(bytes([index])).decode(),
             "text_chunk": f"piece {index}",
             "metadata": METADATA,
+            **more,
         }
         await self.answer(request, "tts_chunk", data, status="processing")
 

@@ -15,14 +15,16 @@ from app.sdk.danmu import (
     ClientError,
     ConnectionLost,
     DanmuClient,
+    Expired,
     NotConnected,
     Queue,
     RateLimited,
     Refused,
     RequestFailed,
     TextTooLong,
+    Timed,
 )
-from tests.sdk.fake_server import FakeServer, Naps, fake_server
+from tests.sdk.fake_server import TIMESTAMPS, FakeServer, Naps, fake_server
 
 pytestmark = pytest.mark.anyio
 
@@ -74,6 +76,57 @@ async def test_chunks_come_as_they_are_sent(server: FakeServer) -> None:
         (0, 2, "piece 0", b"\0"),
         (1, 2, "piece 1", b"\1"),
     ]
+
+
+WORDS = (Timed("hi", 0.0, 0.25),)
+PHONEMES = (Timed("h", 0.0, 0.1), Timed("ˈaɪ", 0.1, 0.25))
+
+
+async def test_times_of_words_and_phonemes_come_with_the_speech(server: FakeServer) -> None:
+    async with DanmuClient(server.url) as client, asyncio.TaskGroup() as group:
+        asked = group.create_task(client.speak("hi", timestamps=True))
+        peer = await server.accept()
+        request = await peer.hear()
+        await peer.speak(request, timestamps=TIMESTAMPS)
+
+    assert request["data"] == {"text": "hi", "timestamps": True}
+    assert (asked.result().words, asked.result().phonemes) == (WORDS, PHONEMES)
+
+
+async def test_times_come_with_each_chunk(server: FakeServer) -> None:
+    async def collect() -> list[Chunk]:
+        return [chunk async for chunk in client.stream("hi", timestamps=True)]
+
+    async with DanmuClient(server.url) as client, asyncio.TaskGroup() as group:
+        collecting = group.create_task(collect())
+        peer = await server.accept()
+        request = await peer.hear()
+        await peer.send_chunk(request, 0, 2, timestamps=TIMESTAMPS)
+        await peer.send_chunk(request, 1, 2, timestamps=None)
+        await peer.complete(request, 2)
+
+    assert request["data"]["timestamps"] is True
+    assert [(chunk.words, chunk.phonemes) for chunk in collecting.result()] == [(WORDS, PHONEMES), (None, None)]
+
+
+async def test_times_that_were_not_asked_for_are_none(server: FakeServer) -> None:
+    async with DanmuClient(server.url) as client, asyncio.TaskGroup() as group:
+        asked = group.create_task(client.speak("<speak>hi</speak>", ssml=True, speed=1.5, max_age=10))
+        peer = await server.accept()
+        request = await peer.hear()
+        await peer.speak(request)
+
+    assert request["data"] == {"text": "<speak>hi</speak>", "ssml": True, "speed": 1.5, "max_age": 10}
+    assert (asked.result().words, asked.result().phonemes) == (None, None)
+
+
+async def test_times_that_lack_their_half_are_a_broken_reply(server: FakeServer) -> None:
+    async with DanmuClient(server.url) as client, asyncio.TaskGroup() as group:
+        asked = group.create_task(_failure_of(client.speak("hi", timestamps=True)))
+        peer = await server.accept()
+        await peer.speak(await peer.hear(), timestamps={"words": []})
+
+    assert isinstance(asked.result(), BrokenReply)
 
 
 async def test_closing_a_stream_early_cancels_the_rest(server: FakeServer) -> None:
@@ -186,15 +239,17 @@ async def test_errors_are_typed_and_carry_their_details(server: FakeServer) -> N
             ("BACKEND_UNAVAILABLE", {"backend": "edge", "available_backends": ["espeak"]}),
             ("RATE_LIMITED", {"retry_after": 2.5}),
             ("TEXT_TOO_LONG", {"length": 1001, "limit": 1000}),
+            ("EXPIRED", {}),
             ("SOMETHING_NEW", {"why": "later"}),
         ):
             tasks.append(group.create_task(_failure_of(client.speak("hello"))))
             await peer.fail(await peer.hear(), code, **details)
 
-    unavailable, limited, too_long, unknown = [task.result() for task in tasks]
+    unavailable, limited, too_long, expired, unknown = [task.result() for task in tasks]
     assert isinstance(unavailable, BackendUnavailable) and unavailable.available_backends == ("espeak",)
     assert isinstance(limited, RateLimited) and limited.retry_after == 2.5
     assert isinstance(too_long, TextTooLong) and (too_long.length, too_long.limit) == (1001, 1000)
+    assert isinstance(expired, Expired)
     assert isinstance(unknown, RequestFailed)
     assert (unknown.code, unknown.message, unknown.details) == (
         "SOMETHING_NEW",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.sdk.danmu import BackendUnavailable, DanmuClient, InvalidRequest, Refused, Speech, SyncDanmuClient
+from app.sdk.danmu import BackendUnavailable, Chunk, DanmuClient, InvalidRequest, Refused, Speech, SyncDanmuClient
 from tests.e2e.served import Served, served
 from tests.sdk.node import run_node
 
@@ -42,6 +42,21 @@ async def test_many_requests_go_at_once_and_each_gets_its_own_answer(server: Ser
         together = await asyncio.gather(*[client.speak(text) for text in texts])
 
     assert [speech.audio for speech in together[:3]] == [speech.audio for speech in alone]
+
+
+async def test_it_tells_when_its_words_are_heard(server: Served) -> None:
+    async with DanmuClient(server.ws_url) as client:
+        speech = await client.speak("Thank you!", timestamps=True)
+        chunks = [chunk async for chunk in client.stream("你好。谢谢大家！", chunk_size=10, timestamps=True)]
+
+    assert [word.text for word in speech.words or ()] == ["Thank", "you"]
+    assert "".join(phoneme.text for phoneme in speech.phonemes or ()) == "θˈæŋkjuː"
+    assert "".join(word.text for chunk in chunks for word in chunk.words or ()) == "你好谢谢大家"
+    everything: list[Speech | Chunk] = [speech, *chunks]
+    for spoken in everything:
+        times = [time for word in spoken.words or () for time in (word.start, word.end)]
+        assert times == sorted(times)
+        assert 0 <= times[0] < times[-1] <= spoken.metadata.duration
 
 
 @pytest.mark.parametrize(("format", "magic"), [("mp3", b""), ("ogg", b"OggS"), ("flac", b"fLaC"), ("wav", b"RIFF")])

@@ -38,18 +38,32 @@ export const CONTENT_TYPES = {
  * @property {number} sample_rate Hz
  * @property {string} format
  * @property {number} size_bytes
+ * @property {string | null} [fallback_from] the backend that should have spoken and could not
+ */
+
+/**
+ * When a word, as it is spoken, or a phoneme, in IPA, is heard: seconds from the beginning of the audio it came with.
+ *
+ * @typedef {{text: string, start: number, end: number}} Timed
+ */
+
+/**
+ * Times in order; null if `timestamps` was not asked for, or the voice does not know them.
+ *
+ * @typedef {{words: Timed[] | null, phonemes: Timed[] | null}} Times
  */
 
 /**
  * A spoken text; `audio` is a complete file in `metadata.format`.
  *
- * @typedef {{audio: Uint8Array, metadata: Metadata, cached: boolean}} Speech
+ * @typedef {{audio: Uint8Array, metadata: Metadata, cached: boolean} & Times} Speech
  */
 
 /**
- * A spoken piece of a text: `text` is chunk `index` of `total`, and all of them joined are the text.
+ * A spoken piece of a text: `text` is chunk `index` of `total`, and all of them joined are the text. Times count from the
+ * beginning of the chunk.
  *
- * @typedef {{index: number, total: number, text: string, audio: Uint8Array, metadata: Metadata}} Chunk
+ * @typedef {{index: number, total: number, text: string, audio: Uint8Array, metadata: Metadata} & Times} Chunk
  */
 
 /**
@@ -59,6 +73,10 @@ export const CONTENT_TYPES = {
  * @property {"low" | "medium" | "high"} [quality]
  * @property {"wav" | "mp3" | "ogg" | "flac" | "aac"} [format]
  * @property {number} [sampleRate] Hz, 8000…48000
+ * @property {number} [speed] 0.25…4; 1 is the pace of the live chat
+ * @property {boolean} [ssml] whether the text is markup; for `speak`
+ * @property {boolean} [timestamps] whether the times of words and phonemes are wanted
+ * @property {number} [maxAge] seconds after which the server drops the request if its turn has not come
  * @property {number} [chunkSize] characters of text in one chunk, at most, 10…1000; for `stream`
  * @property {string} [requestId] a name for `cancel`, unique among the requests under way
  * @property {AbortSignal} [signal] cancels the request, on the server too
@@ -141,8 +159,9 @@ export class DanmuClient extends EventTarget {
    * @throws {RequestFailed | NotConnected}
    */
   async speak(text, choices = {}) {
-    const data = await this.#ask("tts", fields(text, choices), choices);
-    return { audio: decode(data.audio_data), metadata: data.metadata, cached: data.cached ?? false };
+    const wanted = { ...fields(text, choices), ssml: choices.ssml };
+    const data = await this.#ask("tts", wanted, choices);
+    return { audio: decode(data.audio_data), metadata: data.metadata, cached: data.cached ?? false, ...times(data) };
   }
 
   /**
@@ -160,7 +179,7 @@ export class DanmuClient extends EventTarget {
     try {
       for (let reply = await call.next(); !reply.isLast; reply = await call.next()) {
         const { chunk_index: index, total_chunks: total, text_chunk: text, audio_data, metadata } = reply.data;
-        yield { index, total, text, audio: decode(audio_data), metadata };
+        yield { index, total, text, audio: decode(audio_data), metadata, ...times(reply.data) };
       }
     } finally {
       call.end();
@@ -235,10 +254,16 @@ function defaultUrl() {
   return url;
 }
 
-function fields(text, { voice, backend, quality, format, sampleRate }) {
+function fields(text, { voice, backend, quality, format, sampleRate, speed, timestamps, maxAge }) {
   // Half a surrogate pair, as a cut emoji leaves it, is no Unicode; the server could not even read whose message it is.
   const whole = text.toWellFormed?.() ?? text;
-  return { text: whole, voice, backend, quality, format, sample_rate: sampleRate };
+  const choices = { voice, backend, quality, format, sample_rate: sampleRate, speed, timestamps, max_age: maxAge };
+  return { text: whole, ...choices };
+}
+
+/** @returns {Times} */
+function times({ timestamps }) {
+  return { words: timestamps?.words ?? null, phonemes: timestamps?.phonemes ?? null };
 }
 
 /** @param {string} base64 */

@@ -43,6 +43,32 @@ test("replies are matched by id", async () => {
   assert.deepEqual((await Promise.all(asked)).map(({ audio }) => text(audio)), ["1", "2"]);
 });
 
+const timestamps = { words: [{ text: "hi", start: 0, end: 0.2 }], phonemes: [{ text: "h", start: 0, end: 0.1 }] };
+
+test("times of words and phonemes come with the speech", async () => {
+  const { client, server } = await connected();
+  const asked = client.speak("hi", { timestamps: true, speed: 1.5, maxAge: 10, ssml: true });
+  server.speak(server.heard[0], "RIFF", { timestamps });
+  assert.deepEqual(server.heard[0].data, { text: "hi", speed: 1.5, timestamps: true, max_age: 10, ssml: true });
+  const { words, phonemes } = await asked;
+  assert.deepEqual({ words, phonemes }, timestamps);
+});
+
+test("times come with each chunk, and are null where they are not known", async () => {
+  const { client, server } = await connected();
+  const pieces = [];
+  const streaming = (async () => {
+    for await (const chunk of client.stream("hi", { timestamps: true })) pieces.push(chunk);
+  })();
+  const [request] = server.heard;
+  server.chunk(request, 0, 2, { timestamps });
+  server.chunk(request, 1, 2, { timestamps: null });
+  server.answer(request, "tts_complete", { total_duration: 1, chunks_sent: 2 });
+  await streaming;
+  assert.equal(request.data.timestamps, true);
+  assert.deepEqual(pieces.map(({ words }) => words), [timestamps.words, null]);
+});
+
 test("chunks come as they are sent", async () => {
   const { client, server } = await connected();
   const pieces = [];

@@ -37,13 +37,14 @@ export function fakeNetwork() {
       this.say({ id: request.id, type, status, data });
     }
 
-    speak(request, audio = "RIFF") {
-      this.answer(request, "tts_response", { audio_data: btoa(audio), metadata: { format: "wav" }, cached: false });
+    speak(request, audio = "RIFF", more = {}) {
+      const data = { audio_data: btoa(audio), metadata: { format: "wav" }, cached: false };
+      this.answer(request, "tts_response", { ...data, ...more });
     }
 
-    chunk(request, index, total) {
+    chunk(request, index, total, more = {}) {
       const data = { chunk_index: index, total_chunks: total, audio_data: btoa("RIFF"), text_chunk: `piece ${index}` };
-      this.answer(request, "tts_chunk", { ...data, metadata: { format: "wav" } }, "processing");
+      this.answer(request, "tts_chunk", { ...data, metadata: { format: "wav" }, ...more }, "processing");
     }
 
     fail(request, code, details = {}) {
