@@ -163,6 +163,12 @@ class ModelProcesses:
         return f"a worker may take {self._memory_bytes // 1024**2} MiB, give it more if that is too little, or else "
 
 
+def fingerprint(path: Path) -> str:
+    """Return what changes when a model's file does, without reading all of it: its size and time, in hexadecimal."""
+    status = path.stat()
+    return f"{status.st_size:x}-{status.st_mtime_ns:x}"
+
+
 def _environment() -> dict[str, str]:
     root = Path(__file__).parents[2]
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}

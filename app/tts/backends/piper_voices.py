@@ -13,6 +13,7 @@ from typing import Any
 
 from app.errors import InvalidInput, VoiceNotFound
 from app.tts import language
+from app.tts.model_processes import fingerprint
 from app.tts.speech import Gender, Voice
 
 BACKEND = "piper"
@@ -48,13 +49,15 @@ class Model:
     """How long its phonemes are at its own pace."""
     speakers: Mapping[str, int] = field(default_factory=dict)
     """Number of each speaker, by name; empty if there is one."""
+    version: str = ""
+    """Changes when the model does; empty if that is not known."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what `Model(**…)` takes."""
         return asdict(self)
 
 
-def read_model(name: str, config: object) -> Model:
+def read_model(name: str, config: object, *, version: str = "") -> Model:
     """Read a voice's configuration.
 
     Raises:
@@ -78,6 +81,7 @@ def read_model(name: str, config: object) -> Model:
         phonemes=str(config.get("phoneme_type", "espeak")),
         length_scale=float(inference.get("length_scale", 1.0)),
         speakers={str(speaker): int(number) for speaker, number in names.items()} if speakers > 1 else {},
+        version=version,
     )
 
 
@@ -88,7 +92,7 @@ def read_models(folder: Path) -> tuple[dict[str, Model], dict[str, str]]:
     for path in sorted(folder.glob("*.onnx")):
         try:
             config = json.loads(path.with_name(f"{path.name}.json").read_text("utf-8"))
-            models[path.stem] = read_model(path.stem, config)
+            models[path.stem] = read_model(path.stem, config, version=fingerprint(path))
         except FileNotFoundError:
             broken[path.stem] = f"{path.name}.json is missing"
         except (OSError, ValueError) as error:
@@ -173,7 +177,9 @@ class Catalogue:
         own_name = _own_name(model.name)
         gender = Gender.NEUTRAL if speaker else _gender(own_name)
         name = ", ".join(filter(None, (own_name.replace("_", " ").title(), speaker, model.quality.replace("_", "-"))))
-        return Voice(f"{model.name}#{speaker}" if speaker else model.name, name, model.language, gender, BACKEND)
+        return Voice(
+            f"{model.name}#{speaker}" if speaker else model.name, name, model.language, gender, BACKEND, model.version
+        )
 
 
 def is_neutral(voice_id: str) -> Gender:

@@ -140,9 +140,9 @@ async def test_voices_are_the_files(piper: Piper) -> None:
         TINY,
         "zh_CN-huayan-low",
     ]
-    assert piper.find_voice("zh_cn-huayan-low") == Voice(
-        "zh_CN-huayan-low", "Huayan, low", "zh-CN", Gender.FEMALE, "piper"
-    )
+    found = piper.find_voice("zh_cn-huayan-low")
+    assert found.version
+    assert replace(found, version="") == Voice("zh_CN-huayan-low", "Huayan, low", "zh-CN", Gender.FEMALE, "piper")
     assert piper.choose_voice("en-US").id == TINY
 
 
