@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import soundfile  # type: ignore[import-not-found, import-untyped, unused-ignore]
 import torch  # type: ignore[import-not-found, unused-ignore]
-from TTS.tts.configs.xtts_config import XttsConfig  # type: ignore[import-not-found, import-untyped, unused-ignore]
+from TTS.config.shared_configs import BaseDatasetConfig  # type: ignore[import-not-found, import-untyped, unused-ignore]
+from TTS.tts.configs import xtts_config  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from TTS.tts.models.xtts import Xtts  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 from app.tts.backends.xtts_latents import LatentCache, Latents, references
@@ -31,6 +32,17 @@ SILENCE = 1e-3
 
 EXTRA_PACKAGES = {"zh-cn": ("pypinyin",), "ja": ("cutlet", "fugashi")}
 """What the tokenizer imports when it meets the language for the first time: looked for when the model is loaded."""
+
+LEGACY = [
+    BaseDatasetConfig,
+    xtts_config.XttsConfig,
+    (xtts_config.XttsArgs, "TTS.tts.models.xtts.XttsArgs"),
+    (xtts_config.XttsAudioConfig, "TTS.tts.models.xtts.XttsAudioConfig"),
+]
+"""Classes pickled in the published `model.pth`, two of them under the names of their time."""
+
+FOREIGN = ("torch_mel_spectrogram_style_encoder.", "torch_mel_spectrogram_dvae.", "dvae.")
+"""Weights of the trainer's, which the model has no place for."""
 
 BROKEN = (
     ArithmeticError,
@@ -59,13 +71,28 @@ def load(model: Path, voices: Path, *, device: str, threads: int) -> "Engine":
         torch.set_num_threads(threads)
     with told(f"the model in {model} cannot be loaded", "fetch its files again"):
         chosen = choose_device(device)
-        config = XttsConfig()
+        config = xtts_config.XttsConfig()
         config.load_json(str(model / "config.json"))
         json.loads((model / "vocab.json").read_text("utf-8"))  # tokenizers raises a bare Exception for a damaged one
-        network = Xtts(config)
+        network = Network(config)
         network.load_checkpoint(config, checkpoint_dir=str(model), eval=True)
         network.to(chosen)
     return Engine(network, config, chosen, voices)
+
+
+class Network(Xtts):  # type: ignore[misc, unused-ignore]
+    """The library's model, which leaves the user's files as they are.
+
+    The library rewrites the published `model.pth` in place, without the classes pickled in it, when it loads it first:
+    its checksum changes, a folder that is read-only is an error, and a kill in the middle costs two gigabytes.
+    """
+
+    def get_compatible_checkpoint_state_dict(self, model_path: Path) -> dict[str, Any]:
+        """Read the weights; nothing else in the file is executed."""
+        with torch.serialization.safe_globals(LEGACY):
+            weights = torch.load(model_path, map_location="cpu", weights_only=True)["model"]
+        named = ((name.removeprefix("xtts."), tensor) for name, tensor in weights.items())
+        return {name: tensor for name, tensor in named if not name.startswith(FOREIGN)}
 
 
 def choose_device(name: str) -> Any:

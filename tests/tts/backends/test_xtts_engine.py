@@ -3,6 +3,7 @@
 CHORUS_XTTS_PYTHON may name an interpreter that has coqui-tts, where the one of the tests has not.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -54,6 +55,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def model_hash(folder: Path) -> bytes:
+    return hashlib.sha256((folder / "model.pth").read_bytes()).digest()
+
+
 def record(folder: Path, name: str, samples: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> None:
     data = wav.encode(samples.astype("<i2").tobytes(), sample_rate=22050)
     (folder / "voices" / f"{name}.wav").write_bytes(data)
@@ -69,7 +75,7 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def xtts(folder: Path) -> AsyncIterator[Xtts]:
+async def xtts(folder: Path, model_hash: bytes) -> AsyncIterator[Xtts]:
     backend = make(folder)
     async with backend.running():
         assert backend.health().available, backend.health().reason
@@ -94,6 +100,10 @@ async def test_every_language_is_spoken_and_streamed(xtts: Xtts, folder: Path) -
         assert len(chunks) >= 2, language
         assert rms(b"".join(chunks)) > 10, language
     assert len(await speak(xtts, "Hello everyone.", "en+Claribel Dervla")) == 1
+
+
+async def test_files_of_the_model_are_left_as_they_are(xtts: Xtts, folder: Path, model_hash: bytes) -> None:
+    assert hashlib.sha256((folder / "model.pth").read_bytes()).digest() == model_hash
 
 
 async def test_recording_becomes_a_voice_whose_latents_are_kept(xtts: Xtts, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Makes an XTTS model that is small and random, and complete: `python tiny_xtts.py FOLDER`, with coqui-tts installed.
 
-Two layers, 64 wide; the rest is the vocoder, whose 22.7 million numbers no setting makes fewer. It speaks noise.
+Two layers, 64 wide; the rest is the vocoder, whose 22.7 million numbers no setting makes fewer. It speaks noise. Like
+the published one it has its configuration pickled in it, under the names that the classes had then.
 """
 
 import string
@@ -10,7 +11,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
-from TTS.tts.configs.xtts_config import XttsArgs, XttsConfig
+from TTS.tts.configs.xtts_config import XttsArgs, XttsAudioConfig, XttsConfig
 from TTS.tts.models.xtts import Xtts
 
 
@@ -43,7 +44,9 @@ def make(folder: Path) -> None:
     config.model_args.gpt_stop_text_token = tokenizer.token_to_id("[STOP]")
     config.save_json(str(folder / "config.json"))
     network = Xtts(config)
-    torch.save({"model": network.state_dict()}, folder / "model.pth")
+    XttsArgs.__module__ = XttsAudioConfig.__module__ = Xtts.__module__
+    weights = {**network.state_dict(), "dvae.weight": torch.zeros(1)}
+    torch.save({"model": weights, "config": config}, folder / "model.pth")
     width = {"gpt_cond_latent": torch.randn(1, 32, 64), "speaker_embedding": torch.randn(1, 512, 1)}
     torch.save({"Claribel Dervla": width}, folder / "speakers_xtts.pth")
 
