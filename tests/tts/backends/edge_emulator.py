@@ -59,7 +59,7 @@ class Ill(Enum):
     STALL_AT_ONCE = auto()
     TRICKLE = auto()
     SHORT = auto()
-    """Half of the audio, but all of the metadata and a proper end."""
+    """A quarter of the audio, but all of the metadata and a proper end."""
     SHORT_WITHOUT_METADATA = auto()
     NO_METADATA = auto()
     NO_AUDIO = auto()
@@ -265,7 +265,7 @@ def _speech(heard: Heard, ill: Ill | None) -> Iterator[str | bytes]:
     mp3 = _mp3(spoken, pace) if ill is not Ill.AUDIO_NO_MP3 else bytes(20 * FRAME_BYTES)
     frames = [mp3[at : at + FRAME_BYTES] for at in range(0, len(mp3), FRAME_BYTES)]
     if ill in (Ill.SHORT, Ill.SHORT_WITHOUT_METADATA):
-        frames = frames[: len(frames) // 3]
+        frames = frames[: len(frames) // 4]
     marks = deque(zip(spoken, starts, strict=True))
     has_metadata = ill not in (Ill.NO_METADATA, Ill.SHORT_WITHOUT_METADATA)
     for place, frame in enumerate(frames):
