@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.audio.limiter import Limiter
+from app.audio.limiter import MARGIN, Limiter
 from app.audio.loudness import SpeechMeter, to_amplitude, to_decibels
 from app.audio.pcm import SCALE, Pcm, from_bytes, to_bytes
 from app.runtime.workers import Workers
@@ -21,7 +21,7 @@ MAX_GAIN = 24.0
 """dB; what is fainter than that is no speech."""
 MIN_CHANGE = 0.1
 """dB of gain that nobody hears, for which nothing is done."""
-LOSS = 0.7
+MAKEUP = 0.6
 """dB to give for each dB by which the highest peak must come down, since that takes away from the loudness: fitted to
 240 clips of espeak-ng."""
 LIGHT_BYTES = 1024 * 1024
@@ -93,21 +93,18 @@ class Leveler:
         lufs = meter.loudness()
         if lufs is None:
             return pcm, None
-        heard, peak = Impression(lufs, meter.seconds), _peak(samples)
-        gain = self.gain(lufs, peak, volume)
-        if abs(gain) < MIN_CHANGE and peak < self.peak_dbfs - 1:
+        heard, gain = Impression(lufs, meter.seconds), self.gain(lufs, volume)
+        if abs(gain) < MIN_CHANGE and _peak(samples) < self.peak_dbfs - MARGIN:
             return pcm, heard
-        limiter = Limiter(ceiling=self.peak_dbfs, sample_rate=sample_rate)
-        return to_bytes(limiter.push(samples, to_amplitude(gain), last=True)), heard
+        return to_bytes(self.limiter(sample_rate).push(samples, to_amplitude(gain), last=True)), heard
 
-    def gain(self, lufs: float, peak: float, volume: float = 0.0) -> float:
-        """Return the dB that bring speech of a loudness and with a highest sample (dBFS) to the target.
+    def gain(self, lufs: float, volume: float) -> float:
+        """Return the dB that bring speech of a loudness to the target and `volume`."""
+        return min(self.target_lufs + volume - lufs, MAX_GAIN)
 
-        Limiting the peaks takes away from the loudness; so much more is given.
-        """
-        gain = self.target_lufs + volume - lufs
-        excess = peak + gain - self.peak_dbfs
-        return min(gain + max(0.0, LOSS * excess), MAX_GAIN)
+    def limiter(self, sample_rate: int) -> Limiter:
+        """Return what keeps one utterance below the peak."""
+        return Limiter(ceiling=self.peak_dbfs, sample_rate=sample_rate, makeup=MAKEUP)
 
     def expect(self, voice: Voice) -> Impression:
         """Return what a voice will probably be like, and what this is worth beside hearing it."""
@@ -139,8 +136,7 @@ class LevelledStream:
         self._voice = voice
         self._expected = leveler.expect(voice)
         self._meter = _meter(sample_rate)
-        self._limiter = Limiter(ceiling=leveler.peak_dbfs, sample_rate=sample_rate)
-        self._peak = -math.inf
+        self._limiter = leveler.limiter(sample_rate)
 
     def push(self, pcm: bytes) -> bytes:
         """Add int16 little-endian mono; returns what is ready, perhaps nothing."""
@@ -148,7 +144,6 @@ class LevelledStream:
             return bytes(len(pcm))
         samples = from_bytes(pcm)
         self._meter.push(samples.astype(np.float32))
-        self._peak = max(self._peak, _peak(samples))
         return to_bytes(self._limiter.push(samples, self._gain()))
 
     def finish(self) -> bytes:
@@ -164,7 +159,7 @@ class LevelledStream:
         lufs, likely = self._meter.loudness(), self._expected
         if lufs is not None:
             likely = likely.mix(Impression(lufs, self._meter.seconds))
-        return to_amplitude(self._leveler.gain(likely.lufs, self._peak, self._volume))
+        return to_amplitude(self._leveler.gain(likely.lufs, self._volume))
 
 
 def _meter(sample_rate: int) -> SpeechMeter:

@@ -104,6 +104,13 @@ def test_the_estimate_does_not_depend_on_the_cuts(cut, seconds):
     assert estimate(sound, 8_000, cut=cut) == (whole if whole is None else pytest.approx(whole, abs=1e-3))
 
 
+def test_the_meter_knows_how_long_it_heard():
+    meter = SpeechMeter(sample_rate=8_000)
+    for _ in range(3):
+        meter.push(np.zeros(700, np.float32))
+    assert meter.seconds == pytest.approx(2_100 / 8_000)
+
+
 def test_the_estimate_knows_another_full_scale():
     meter = SpeechMeter(sample_rate=22_050, full_scale=32768.0)
     meter.push(babble(22_050) * 32768)
