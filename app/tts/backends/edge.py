@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from app.errors import BackendUnavailable, ChorusError, DeadlineExceeded, VoiceNotFound, WorkerFailed
+from app.errors import BackendUnavailable, ChorusError, DeadlineExceeded, InvalidInput, VoiceNotFound, WorkerFailed
 from app.runtime.breaker import Breaker, State
 from app.tts.backend import Health, Traits
 from app.tts.backends.edge_session import SAMPLE_RATE, Patience, Session
@@ -77,6 +77,9 @@ class Edge:
         wall_clock: seconds since the epoch.
         sleep: waits between tries.
         rng: spreads the tries.
+
+    Raises:
+        InvalidInput: the proxy is none that aiohttp can use: it has no SOCKS.
     """
 
     name = BACKEND
@@ -104,6 +107,10 @@ class Edge:
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         rng: random.Random | None = None,
     ) -> None:
+        if proxy and not proxy.startswith(("http://", "https://")):
+            raise InvalidInput(
+                f"proxy of scheme '{proxy.partition(':')[0]}': must be http or https", field="EDGE_PROXY"
+            )
         self.concurrency = concurrency
         self._proxy = proxy or None
         self._ca_file = ca_file
@@ -265,7 +272,8 @@ class Edge:
 
     def _note_breaker(self) -> None:
         """Wake the watch when the breaker has opened."""
-        if self._breaker.state is State.OPEN:
+        if self._breaker.state is State.OPEN and not self._alarm.is_set():
+            log.warning("edge is left alone for %.0f s: %s", self._breaker.wait_time, self._trouble)
             self._alarm.set()
 
     async def _watch(self, client: "Client") -> None:
@@ -305,8 +313,9 @@ class Edge:
             await self._keep_list(voices)
 
     def _note_absence(self, trouble: str, *, is_trial: bool) -> None:
+        if trouble != self._trouble:
+            log.warning("edge cannot speak: %s", trouble)
         self._trouble = trouble
-        log.warning("edge: %s", trouble)
         if is_trial:
             self._breaker.failed()
         else:

@@ -47,19 +47,21 @@ _RETRIES = {Fault.UNREACHABLE: 0, Fault.NO_AUDIO: 1}
 class Patience:
     """How long a service is waited for, in seconds."""
 
-    first: float = 6.0
+    first: float = 4.0
     """For the first message: connection, handshake and thinking."""
-    frame: float = 4.0
+    frame: float = 3.0
     """For each message after it."""
-    deadline: float = 15.0
-    """For all tries of a turn of up to 100 characters; longer ones get more in proportion."""
+    deadline: float = 10.0
+    """For all tries of a turn, and `character` more for each of its characters."""
+    character: float = 0.1
+    """About half of what it takes to say one."""
     retries: int = 2
     backoff: float = 0.2
     """Before the first retry, ±50 %; doubled before each further one."""
 
     def budget(self, characters: int) -> float:
         """Return the deadline of a turn."""
-        return self.deadline * max(1.0, characters / 100)
+        return self.deadline + self.character * characters
 
 
 class Session:

@@ -187,7 +187,7 @@ class VoiceMemory:
         self._seconds = seconds
         self._size = size
         self._clock = clock
-        self._silent: dict[str, tuple[str, float | None]] = {}  # id: a text, and when the second text failed
+        self._silent: dict[str, tuple[int, float | None]] = {}  # id: hash of a text, and when a second one failed
 
     def spoke(self, voice_id: str) -> None:
         """Note a success."""
@@ -196,14 +196,14 @@ class VoiceMemory:
     def was_silent(self, voice_id: str, text: str) -> None:
         """Note a failure without any sound."""
         known = self._silent.pop(voice_id, None)
-        is_second = known is not None and (known[0] != text or known[1] is not None)
-        self._silent[voice_id] = (text, self._clock() if is_second else None)
+        is_second = known is not None and (known[0] != hash(text) or known[1] is not None)
+        self._silent[voice_id] = (hash(text), self._clock() if is_second else None)
         if len(self._silent) > self._size:
             del self._silent[next(iter(self._silent))]
 
     def wait_time(self, voice_id: str) -> float:
         """Return the seconds for which the voice is to be avoided: 0 if it may be used."""
-        failed_at = self._silent.get(voice_id, ("", None))[1]
+        failed_at = self._silent.get(voice_id, (0, None))[1]
         return 0.0 if failed_at is None else max(0.0, failed_at + self._seconds - self._clock())
 
 

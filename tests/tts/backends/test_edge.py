@@ -23,6 +23,7 @@ from app.errors import (
     BackendUnavailable,
     ChorusError,
     DeadlineExceeded,
+    InvalidInput,
     NothingToSpeak,
     TextTooLong,
     VoiceNotFound,
@@ -364,7 +365,7 @@ async def test_a_service_that_says_nothing_is_given_up(make: Make, service: Emul
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_one_deadline_holds_for_all_tries(make: Make, service: Emulator, whole: bool) -> None:
-    async with (edge := make(patience=Patience(first=5, frame=5, deadline=0.5))).running():
+    async with (edge := make(patience=Patience(first=5, frame=5, deadline=0.5, character=0))).running():
         service.always = Ill.TRICKLE
         service.trickle_seconds = 0.1
         started = time.monotonic()
@@ -534,6 +535,12 @@ async def test_missing_authorities_are_explained(make: Make, tmp_path: Path) -> 
         assert "none.pem cannot be used" in (edge.health().reason or "")
 
 
+def test_a_proxy_that_cannot_be_used_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="'socks5': must be http") as caught:
+        Edge(proxy="socks5://name:secret@proxy")
+    assert "secret" not in str(caught.value)
+
+
 async def test_a_proxy_is_used(make: Make, service: Emulator) -> None:
     async with tunnel(service.port) as (port, asked):
         edge = make(proxy=f"http://127.0.0.1:{port}", connector=aiohttp.TCPConnector)
@@ -644,6 +651,12 @@ async def test_one_text_without_sound_says_nothing_about_the_voice(edge: Edge, s
 # --- leaving ---
 
 
+BOTH_LOOPS = pytest.mark.parametrize(
+    "anyio_backend", [("asyncio", {"use_uvloop": False}), ("asyncio", {"use_uvloop": True})], ids=["asyncio", "uvloop"]
+)
+
+
+@BOTH_LOOPS
 @pytest.mark.parametrize("ill", [None, Ill.STALL_HALFWAY, Ill.STALL_AT_ONCE])
 async def test_a_cancelled_utterance_leaves_nothing_behind(edge: Edge, service: Emulator, ill: Ill | None) -> None:
     await speak(edge)
@@ -657,6 +670,7 @@ async def test_a_cancelled_utterance_leaves_nothing_behind(edge: Edge, service: 
     assert is_whole(await speak(edge))
 
 
+@BOTH_LOOPS
 async def test_a_stream_that_is_closed_early_leaves_nothing_behind(edge: Edge, service: Emulator) -> None:
     before = len(tasks())
     async with aclosing(edge.synthesize(Utterance(CHINESE, edge.find_voice(XIAOXIAO)), whole=False)) as sounds:
@@ -664,6 +678,7 @@ async def test_a_stream_that_is_closed_early_leaves_nothing_behind(edge: Edge, s
     await wait_until(lambda: service.open_calls == 0 and len(tasks()) == before)
 
 
+@BOTH_LOOPS
 async def test_the_end_of_the_server_ends_what_it_waits_for(make: Make, service: Emulator) -> None:
     before = len(tasks())
     async with (edge := make()).running():

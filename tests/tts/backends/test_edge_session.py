@@ -144,9 +144,9 @@ async def test_what_is_worth_it_is_tried_again(fault: Fault, tries: int) -> None
 
 
 async def test_a_stall_before_the_first_message_has_more_time() -> None:
-    theatre = Theatre(Script(5.9, *mp3(0.1), 3.9, *mp3(0.5)))
+    theatre = Theatre(Script(3.9, *mp3(0.1), 2.9, *mp3(0.5)))
     await theatre.speak("a")
-    theatre = Theatre(Script(*mp3(0.1), 4.1, *mp3(0.5)), good())
+    theatre = Theatre(Script(*mp3(0.1), 3.1, *mp3(0.5)), good())
     await theatre.speak("a")
     assert len(theatre.begun) == 2
 
@@ -164,7 +164,7 @@ async def test_a_long_text_has_a_longer_deadline() -> None:
     slow = [step for frame in frames for step in (0.9, frame)]
     with pytest.raises(TurnFailed, match="too long"):
         await Theatre(Script(*slow)).speak()
-    assert await Theatre(Script(*slow)).speak("a " * 100)
+    assert await Theatre(Script(*slow)).speak("a " * 80)
 
 
 async def test_frames_without_end_are_not_whole() -> None:
