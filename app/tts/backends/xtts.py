@@ -304,8 +304,10 @@ class Xtts:
 def _trouble(processes: Processes) -> str | None:
     """Tell why a pool that has just started cannot speak, None if it can."""
     if processes.introduction is None:
-        hint = "; maybe the memory is too small: loading takes 4 GB" if "SIGKILL" in (processes.trouble or "") else ""
-        return f"its process does not start: {processes.trouble}{hint}"
+        trouble = processes.trouble or "it never said a word"
+        memory = "loading takes twice the size of model.pth in memory, free as much"
+        other = "see the log, then reinstall the extra `xtts` or fetch the model again"
+        return f"its process does not start ({trouble}): {memory if 'SIGKILL' in trouble else other}"
     return Introduction.decode(processes.introduction).trouble
 
 
