@@ -28,6 +28,7 @@ _WORDS = regex.compile(
     r"|(?P<other>\p{L}[\p{L}\p{M}--[\p{Han}\p{Hiragana}\p{Katakana}ー\p{Latin}]]*)",
     regex.VERSION1,
 )
+_ONLY_HAN = regex.compile(r"[\p{Han}\P{L}]*")
 _KANA = regex.compile(r"[\p{Hiragana}\p{Katakana}ー]{2,}+")
 
 _SCRIPT_FELLOWS = {
@@ -65,6 +66,8 @@ class _Word:
 
 def runs(text: str, *, main: str) -> list[Run]:
     """Cut a text that is mainly in the language `main` (BCP 47) into runs of one language each. Linear in its size."""
+    if _is_plain(text, main):
+        return [Run(text, main)] if text else []
     found: list[Run] = []
     for sentence in pieces.sentences(text, language=main):
         for run in _sentence_runs(sentence, main):
@@ -73,6 +76,13 @@ def runs(text: str, *, main: str) -> list[Run]:
             else:
                 found.append(run)
     return found
+
+
+def _is_plain(text: str, main: str) -> bool:
+    """Tell at a glance that a text is one run, as most are: a quarter of the time of looking at its sentences."""
+    if text.isascii():
+        return language.detect(text, default=main) == main
+    return primary(main) == "zh" and _ONLY_HAN.fullmatch(text) is not None
 
 
 def _sentence_runs(sentence: str, main: str) -> list[Run]:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tts.language import detect, matches, primary
+from app.tts.language import detect, matches, primary, shows_chinese
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,10 @@ def test_a_voice_does_not_serve_another(voice: str, wanted: str) -> None:
 def test_a_language_serves_itself_and_its_family(tag: str) -> None:
     assert matches(tag, tag)
     assert matches(tag, primary(tag))
+
+
+@pytest.mark.parametrize(
+    ("text", "shows"), [("我们走吧", True), ("你好", True), ("東京", False), ("走れ", False), ("", False)]
+)
+def test_chinese_that_japanese_does_not_write(text: str, shows: bool) -> None:
+    assert shows_chinese(text) is shows

@@ -5,7 +5,7 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.tts.pieces import split
+from app.tts.pieces import sentences, split
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[])) | st.text(
     st.sampled_from("你好。！，？…“”「」 \n\tab.!?,'\"(3:-/@\u0301\u200d👩🇨🇳क्ำ각\ud800\u0600\r\x85Ａ１%$")
@@ -187,3 +187,23 @@ def test_time_is_linear_in_the_length(unit: str) -> None:
     begin = time.perf_counter()
     split(text, size=1000, language="en-US", first_size=8)
     assert time.perf_counter() - begin < 2  # quadratic code needs 3 s for flags alone, linear code 0.1 s
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "expected"),
+    [
+        ("你好。今天？ 好", "zh-CN", ["你好。", "今天？ ", "好"]),
+        ("Dr. Smith is in. Really?! Yes", "en-US", ["Dr. Smith is in. ", "Really?! ", "Yes"]),
+        ("one line\n\nanother", "en-US", ["one line\n\n", "another"]),
+        ("end. ", "en-US", ["end. "]),
+        ("", "en-US", []),
+    ],
+)
+def test_sentences_with_the_white_space_behind_them(text: str, language: str, expected: list[str]) -> None:
+    assert sentences(text, language=language) == expected
+
+
+@given(st.text("ab。. !\n？", max_size=60), st.sampled_from(["zh-CN", "en-US"]))
+def test_sentences_join_to_the_text(text: str, language: str) -> None:
+    found = sentences(text, language=language)
+    assert "".join(found) == text and all(found)
