@@ -19,6 +19,7 @@ from app.errors import (
 )
 from app.runtime.workers import Workers
 from app.tts.backend import Health, Traits
+from app.tts.backends.tone import Tone
 from app.tts.cache import SpeechCache
 from app.tts.disk_cache import DiskCache
 from app.tts.speech import SpeechRequest
@@ -453,3 +454,36 @@ async def test_what_ends_a_stream_is_told():
         with pytest.raises(WorkerLost):
             await stream_all(synthesizer, HELLO)
     assert [(name, error) for name, _, error in told] == [("fake", backend.failure)]
+
+
+MARKUP = '<speak>ab<break time="500ms"/><voice name="en-low">cd</voice></speak>'
+
+
+@pytest.mark.parametrize(
+    ("request_", "seconds"),
+    [
+        (SpeechRequest(MARKUP, ssml=True, format=Format.PCM), 0.7),
+        (SpeechRequest("大家好！I am very happy today. 再见", format=Format.PCM), 0.05 * 28),
+    ],
+)
+async def test_a_stream_has_every_part_of_the_score(request_, seconds):
+    heard: list[bytes] = []
+    async with engine(Tone()) as synthesizer:
+        whole = await synthesizer.speak(request_, client="a")
+        await synthesizer.stream(request_, client="a", emit=heard.append, room=anyio.lowlevel.checkpoint)
+    assert whole.duration == pytest.approx(seconds, abs=0.05)
+    assert sum(map(len, heard)) / 2 / 22_050 == pytest.approx(seconds, abs=0.05)
+
+
+async def test_the_voice_that_speaks_most_is_told():
+    async with engine(Tone()) as synthesizer:
+        speech = await synthesizer.speak(SpeechRequest("大家好！I am very happy today. 再见"), client="a")
+    assert speech.voice.id == "en"
+
+
+async def test_markup_and_the_same_text_are_two_speeches():
+    async with engine(Tone()) as synthesizer:
+        marked = SpeechRequest("<speak>ab</speak>", ssml=True)
+        await synthesizer.speak(SpeechRequest("<speak>ab</speak>"), client="a")
+        assert not (await synthesizer.speak(replace(marked, text=MARKUP), client="a")).cached
+        assert (await synthesizer.speak(replace(marked, text=MARKUP), client="a")).cached
