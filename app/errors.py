@@ -22,6 +22,7 @@ A message names the thing, its value and the rule that it breaks.
     │   │   ├── RateLimited
     │   │   └── TooManyConnections
     │   ├── DeadlineExceeded
+    │   ├── Corrupt              what was fetched is not what was announced
     │   └── Expired              waited longer than its client wanted
     ├── WorkerFailed             a worker refused or broke on this one job
     │   └── WorkerLost           the worker's process ended in the middle of the job
@@ -145,6 +146,10 @@ class DeadlineExceeded(Unavailable):
 
 class Expired(Unavailable):
     """A job waited longer than its client wanted, and was dropped."""
+
+
+class Corrupt(Unavailable):
+    """What was fetched is not what was announced, so nothing of it may be used."""
 
 
 class WorkerFailed(ChorusError):
