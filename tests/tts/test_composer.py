@@ -1,10 +1,13 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.errors import InvalidInput, NothingToSpeak, VoiceNotFound
 from app.tts.backends.tone import Tone
 from app.tts.composer import compose, main_language
 from app.tts.score import Pause, Phrase, Score
 from app.tts.speech import SpeechRequest
+from app.tts.text import is_speakable
 
 TONE = Tone()
 
@@ -95,3 +98,13 @@ def test_a_voice_that_is_not_there_is_told():
 def test_text_that_is_no_markup_is_told():
     with pytest.raises(InvalidInput, match="SSML"):
         written("1 < 2", ssml=True)
+
+
+@given(st.text() | st.text("今天さく안 ab.!？😀<>&1", max_size=80), st.booleans())
+def test_any_text_is_composed_or_refused(text, ssml):
+    try:
+        request = SpeechRequest(f"<speak>{text}</speak>" if ssml else text, ssml=ssml)
+        score = compose(request, TONE.find_voice("zh"), TONE)
+    except (NothingToSpeak, InvalidInput):
+        return
+    assert all(is_speakable(phrase.utterance.text) for phrase in score.phrases)

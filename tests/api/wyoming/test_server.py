@@ -279,3 +279,16 @@ async def test_one_can_be_sent_away():
         opened.connections.kick(opened.connections.list()[0].id, 1000, "go")
         with anyio.fail_after(10):
             assert await client.read_event() is None
+
+
+async def test_the_voice_of_the_first_sentence_speaks_what_shows_no_language():
+    spoken: list[tuple[str, str]] = []
+
+    async def note(utterance: Utterance) -> None:
+        spoken.append((utterance.voice.id, utterance.text))
+
+    chunks = [SynthesizeChunk(text).event() for text in ("大家好。", "GG. ", "今天", "666")]
+    async with door(Tone(before=note)) as opened:
+        await opened.ask(SynthesizeStart().event(), *chunks, SynthesizeStop().event(), until="synthesize-stopped")
+    assert [voice for voice, _ in spoken] == ["zh"] * len(spoken)
+    assert "".join(text for _, text in spoken) == "大家好。GG.今天六六六"
