@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.errors import VoiceNotFound
 from app.tts import language as languages
+from app.tts.genders import gender_of
 from app.tts.speech import Gender, Voice
 
 BACKEND = "edge"
@@ -35,13 +36,6 @@ _DEFAULTS = """
     my-MM Nilar Thiha
 """
 """A female and a male voice for each locale; of the locales of a language the preferred one comes first."""
-
-_OTHER_MALES = """
-    christopher eric roger steffan brian andrew davis jason tony thomas connor luke wayne james mitchell sam daichi
-    hyunsu bongjin gookmin antoine thierry remy killian florian jonas tomas gonzalo alonso giuseppe jan jajan
-    echo fable onyx ash ballad verse
-"""
-"""Voices of Microsoft's and OpenAI's services, by the name within their ids, besides those above and all of Yun-."""
 
 
 class Catalogue:
@@ -95,7 +89,8 @@ class Catalogue:
             same = self.find(like)
             if languages.matches(same.language, language) and not avoid(same.id):
                 return same
-        gender = self.gender_of(like) or Gender.FEMALE
+        known = self.gender_of(like)
+        gender = Gender.FEMALE if known is Gender.NEUTRAL else known
         candidates = list(self._candidates(language))
         for wanted in (gender, None):
             for voice in candidates:
@@ -103,10 +98,10 @@ class Catalogue:
                     return voice
         raise VoiceNotFound(language, backend=BACKEND)
 
-    def gender_of(self, voice_id: str | None) -> Gender | None:
-        """Return the gender of a voice of this or another backend, None if it is not known."""
+    def gender_of(self, voice_id: str | None) -> Gender:
+        """Return the gender of a voice of this or another backend, neutral if it is not known."""
         listed = self._by_id.get((voice_id or "").lower())
-        return listed.gender if listed else guess_gender(voice_id or "")
+        return listed.gender if listed else gender_of(voice_id or "")
 
     def _candidates(self, language: str) -> Iterator[Voice]:
         primary = languages.primary(language)
@@ -115,16 +110,6 @@ class Catalogue:
         for voice in self._by_preference:
             if voice not in exact and languages.primary(voice.language) == primary:
                 yield voice
-
-
-def guess_gender(voice_id: str) -> Gender | None:
-    """Tell the gender from an id: `zh-CN-YunxiNeural`, `onyx`, `cmn+f2`, `zm_yunxi`; None if it does not show."""
-    if match := re.fullmatch(r"[a-z-]+\+([fm])\d+", voice_id) or re.fullmatch(r"[a-z]([fm])_\w+", voice_id):
-        return Gender.FEMALE if match[1] == "f" else Gender.MALE
-    name = re.sub(r"(multilingual|expressive)?(neural)?$", "", voice_id.rpartition("-")[2].lower())
-    if name.startswith("yun") or name in _OTHER_MALES.split() or name in _DEFAULT_MALES:
-        return Gender.MALE
-    return None
 
 
 def parse(listing: Sequence[object]) -> list[Voice]:
@@ -219,7 +204,7 @@ def _parse_entry(entry: dict[object, object]) -> Voice | None:
 
 def _unlisted(voice_id: str) -> Voice:
     locale, _, name = voice_id.rpartition("-")
-    gender = guess_gender(voice_id) or Gender.NEUTRAL
+    gender = gender_of(voice_id)
     return Voice(voice_id, f"{name.removesuffix('Neural')} ({locale})", locale, gender, BACKEND)
 
 
@@ -231,8 +216,3 @@ def _default_voices() -> Iterator[Voice]:
 
 
 _DEFAULT_VOICES = tuple(_default_voices())
-_DEFAULT_MALES = frozenset(
-    voice.id.rpartition("-")[2].removesuffix("Neural").lower()
-    for voice in _DEFAULT_VOICES
-    if voice.gender is Gender.MALE
-)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.errors import VoiceNotFound
+from app.tts.genders import is_male
 from app.tts.speech import Gender, Voice
 
 BACKEND = "espeak"
@@ -68,17 +69,6 @@ _PREFERRED: Mapping[str, str] = {
     "zh-mo": "yue",
 }
 """Voices for tags that espeak-ng leaves open, or that most people mean differently."""
-
-_MALE_NAMES = """
-    yunxi yunjian yunyang yunxia yunfeng yunhao yunjie yunye yunze yundeng yunqi yunxiang yunsong
-    yunbiao yunjhe wanlung guy christopher eric roger steffan brian andrew davis jason tony ryan
-    thomas william liam connor prabhat luke wayne james mitchell sam keita naoki daichi injoon
-    hyunsu bongjin gookmin henri antoine jean thierry remy conrad killian florian jonas jan alvaro
-    jorge tomas gonzalo alonso antonio duarte diego giuseppe dmitry namminh madhur ardi niwat hamed
-    shakir ahmet marek maarten ostap mattias jajan osman echo fable onyx ash ballad verse
-"""
-"""Male voices of Microsoft's and OpenAI's services, by the name within their ids; who is not here counts as female,
-which is what nearly all their default voices are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,12 +195,6 @@ def canonical(tag: str) -> str:
         elif not private and len(part) == 4 and part.isalpha():
             rest[index] = part.title()
     return "-".join((first, *rest))
-
-
-def is_male(voice: str) -> bool:
-    """Tell whether a voice of Microsoft's or OpenAI's services is known to be male: `zh-CN-YunxiNeural`, `onyx`."""
-    name = voice.rpartition("-")[2].lower()
-    return re.sub(r"(multilingual)?(neural)?$", "", name) in _MALE_NAMES.split()
 
 
 def _variant_name(name: str) -> str:

@@ -9,7 +9,7 @@ from openai.types.audio.speech_create_params import Voice as Voices
 
 from app.api.openai.voices import ALIASES, NAMES, cast, describe_aliases, stand_in
 from app.tts.backends.espeak import Espeak
-from app.tts.backends.espeak_voices import is_male
+from app.tts.genders import is_male
 from app.tts.speech import Gender, Voice
 
 GENDERS = st.lists(st.sampled_from(Gender), min_size=1, max_size=40)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import VoiceNotFound
-from app.tts.backends.edge_voices import Catalogue, VoiceFile, VoiceMemory, guess_gender, parse
+from app.tts.backends.edge_voices import Catalogue, VoiceFile, VoiceMemory, parse
+from app.tts.genders import gender_of
 from app.tts.speech import Gender, Voice
 
 XIAOXIAO = Voice("zh-CN-XiaoxiaoNeural", "Xiaoxiao", "zh-CN", Gender.FEMALE, "edge")
@@ -116,9 +117,9 @@ def test_no_id_that_is_found_can_leave_its_attribute(voice_id: str) -> None:
 
 def test_genders_of_unknown_voices_are_not_made_up() -> None:
     assert Catalogue().find("xx-XX-NobodyNeural").gender is Gender.NEUTRAL
-    assert guess_gender("zh-CN-YunyangNeural") is Gender.MALE
-    assert guess_gender("en-US-AndrewMultilingualNeural") is Gender.MALE
-    assert guess_gender("cmn") is None
+    assert gender_of("zh-CN-YunyangNeural") is Gender.MALE
+    assert gender_of("en-US-AndrewMultilingualNeural") is Gender.MALE
+    assert gender_of("cmn") is Gender.NEUTRAL
 
 
 def test_the_service_is_believed_about_gender() -> None:

@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import VoiceNotFound
-from app.tts.backends.espeak_voices import Catalogue, Sound, canonical, is_male
+from app.tts.backends.espeak_voices import Catalogue, Sound, canonical
+from app.tts.genders import is_male
 from app.tts.speech import Gender, Voice
 
 LINES = """\
