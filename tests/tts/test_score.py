@@ -1,12 +1,15 @@
 import math
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from app.audio.pcm import from_bytes
+from app.audio.loudness import loudness
+from app.audio.pcm import from_bytes, to_float32
 from app.errors import NothingToSpeak
 from app.tts.backends.tone import Tone
+from app.tts.leveler import Leveler
 from app.tts.score import CLOSE_SECONDS, Pause, Phrase, Score, perform, play, silence
 from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
 
@@ -115,3 +118,20 @@ def test_cut_parts_are_short_and_in_order():
     ]
     assert parts[3] == Pause(0.2)
     assert [part.utterance.voice for part in parts if isinstance(part, Phrase)] == [VOICE, VOICE, VOICE, LOW]
+
+
+async def test_a_leveler_makes_phrases_equally_loud_and_volume_is_on_top_of_that():
+    leveler = Leveler(target_lufs=-30)
+    score = Score((phrase("你好吗朋友们"), Pause(0.5), phrase("hello friends", LOW, gain=-6.0)))
+    sound = await perform(Tone(sample_rate=RATE), score, leveler)
+    first, second = (to_float32(np.trim_zeros(half)) for half in np.split(from_bytes(sound.pcm), [3000]))
+    assert loudness(first, sample_rate=RATE) == pytest.approx(-30, abs=1)
+    assert loudness(second, sample_rate=RATE) == pytest.approx(-36, abs=1)
+
+
+async def test_a_levelled_stream_is_as_long_as_the_sound():
+    part = phrase("你好")
+    for gain in (0.0, 3.0, -math.inf):
+        async with aclosing(play(Tone(sample_rate=RATE), replace(part, gain=gain), Leveler())) as sounds:
+            pcm = b"".join([sound.pcm async for sound in sounds])
+        assert len(pcm) == 2 * round(0.1 * RATE)
