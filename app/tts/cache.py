@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable
 
 from app.tts.speech import Speech
 
+MARK_BYTES = 200  # the objects that a mark is made of
 ENTRY_OVERHEAD_BYTES = 1024  # key, text and bookkeeping of one entry, so that many tiny ones are bounded too
 
 
@@ -86,4 +87,4 @@ class SpeechCache:
 
 
 def _size(speech: Speech) -> int:
-    return len(speech.audio) + ENTRY_OVERHEAD_BYTES
+    return len(speech.audio) + MARK_BYTES * len(speech.marks) + ENTRY_OVERHEAD_BYTES

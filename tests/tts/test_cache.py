@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.audio.format import Format
-from app.tts.cache import ENTRY_OVERHEAD_BYTES, SpeechCache
-from app.tts.speech import Gender, Speech, Voice
+from app.tts.cache import ENTRY_OVERHEAD_BYTES, MARK_BYTES, SpeechCache
+from app.tts.speech import Gender, Mark, MarkKind, Speech, Voice
 
 VOICE = Voice("v", "V", "en-US", Gender.NEUTRAL, "fake")
 
@@ -26,6 +28,12 @@ def test_the_least_recently_used_goes_first():
     cache.get("a")
     cache.put("c", speech(1000))
     assert ("a" in cache, "b" in cache, "c" in cache) == (True, False, True)
+
+
+def test_marks_take_their_room():
+    cache = SpeechCache(max_bytes=10_000)
+    cache.put("a", replace(speech(100), marks=(Mark(MarkKind.WORD, "hi", 0.0, 0.1),) * 10))
+    assert cache.size_bytes == 100 + 10 * MARK_BYTES + ENTRY_OVERHEAD_BYTES
 
 
 def test_what_is_too_old_is_forgotten():

@@ -1,6 +1,7 @@
 import httpx
 import pytest
 
+from app.tts.backends.espeak import Espeak
 from app.tts.backends.tone import Tone
 from tests.api.danmu.door import door
 from tests.tts.fake_backend import FakeBackend
@@ -74,3 +75,17 @@ async def test_bad_queries_are_explained(query, status):
     reply = await ask(**query)
     assert reply.status_code == status
     assert reply.json()["detail"]
+
+
+async def test_captions_fit_the_speech_that_is_answered_with_times():
+    text = "Hello, everyone! Thank you so much for coming to the show, it is going to be a long night. Here we go."
+    opening = door(Espeak(workers=1), cache_bytes=2**20)
+    async with opening as opened, httpx.AsyncClient(base_url=opened.url) as http:
+        captions = (await http.get("/tts/captions", params={"text": text, "format": "json"})).json()
+        speech = (await http.post("/tts", json={"text": text, "timestamps": True})).json()
+    assert speech["cached"]
+    assert speech["metadata"]["duration"] == captions["duration"]
+    shown = [word["start"] for cue in captions["cues"] for word in cue["words"]]
+    assert shown == [word["start"] for word in speech["timestamps"]["words"]]
+    assert " ".join(line for cue in captions["cues"] for line in cue["lines"]) == text
+    assert all(cue["end"] <= captions["duration"] for cue in captions["cues"])

@@ -1,6 +1,7 @@
 """The real espeak-ng in real workers. It is not deterministic to the bit: what is asked for is duration and level."""
 
 import json
+import random
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -229,6 +230,32 @@ async def test_words_are_heard_where_they_are_marked(espeak: Espeak, text: str, 
         assert heard[-1] > word.end - word.start - 0.1
         pause = slice(last + 1100, round(following.start * 22050) - 220 if following is not None else None)
         assert not loud[pause].any()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(
+    ("voice", "characters"),
+    [
+        ("cmn", CHINESE + "一百长重，。！ abc12"),
+        ("en-us", "abc de FG .,!?'-12 $%&@#()"),
+        ("hi", "नमस्ते आप ।12 ab"),
+        ("ja", KANA),
+    ],
+)
+async def test_marks_keep_their_laws_whatever_is_spoken(
+    espeak: Espeak, voice: str, characters: str, whole: bool
+) -> None:
+    rng = random.Random(voice)
+    for length in (1, 2, 5, 10, 20, 40, 80, 160):
+        text = "".join(rng.choices(characters, k=length))
+        words, phonemes, pcm = await marks_of(espeak, text, voice, whole=whole)
+        for marks in (words, phonemes):
+            times = [0.0, *(time for mark in marks for time in (mark.start, mark.end)), seconds(pcm)]
+            assert times == sorted(times), text
+        place = 0
+        for mark in words:
+            assert mark.text.strip() == mark.text != ""
+            place = text.index(mark.text, place) + len(mark.text)
 
 
 async def test_sound_is_the_same_with_marks(espeak: Espeak) -> None:
