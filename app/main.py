@@ -1,7 +1,9 @@
 """The application: doors mounted over engines, and the order in which a request passes what stands before them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -15,6 +17,8 @@ from app.api.danmu.router import router as danmu_router
 from app.api.health import health
 from app.api.openai.rest import rest as openai_rest
 from app.api.pages import pages
+from app.api.wyoming.conversation import WyomingLimits
+from app.api.wyoming.server import serve as serve_wyoming
 from app.runtime.access import AccessMiddleware
 from app.runtime.connections import AdmissionLimits
 from app.runtime.credentials import CredentialMiddleware, RequireIdentity
@@ -36,6 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with services:
+            if settings.wyoming_port:
+                await services.open_door(_wyoming(services, settings))
             yield
 
     app = FastAPI(title="Chorus", version=__version__, lifespan=lifespan)
@@ -66,6 +72,19 @@ def create_app(settings: Settings) -> FastAPI:
 def socket_limits(path: str) -> SocketLimits:
     """Return what one message may be on a WebSocket path."""
     return SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=MESSAGE_DEADLINE_SECONDS)
+
+
+def _wyoming(services: Services, settings: Settings) -> Callable[..., Coroutine[Any, Any, None]]:
+    gate = services.connections.gate("wyoming", AdmissionLimits(total=settings.wyoming_max_connections))
+    return partial(
+        serve_wyoming,
+        services.synthesizer,
+        gate,
+        WyomingLimits(),
+        host=settings.host,
+        port=settings.wyoming_port,
+        version=__version__,
+    )
 
 
 def _open_danmu(app: FastAPI, services: Services, settings: Settings) -> None:

@@ -1,14 +1,16 @@
 """The composition root: builds everything that lives as long as the server, and opens and closes it in order."""
 
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import asdict
 from types import TracebackType
 from typing import Any
 
 import anyio
+from anyio.abc import TaskGroup
 
 from app.errors import ChorusError, InvalidInput, Unavailable
 from app.runtime.auth import Authority, Identity, StaticKeys
@@ -19,10 +21,15 @@ from app.runtime.secret import load_secret
 from app.runtime.workers import Workers
 from app.settings import Settings
 from app.tts.backend import Backend
+from app.tts.backends.edge import Edge
 from app.tts.backends.espeak import Espeak
+from app.tts.backends.kokoro import Kokoro
+from app.tts.backends.piper import Piper
 from app.tts.backends.tone import Tone
+from app.tts.backends.xtts import Xtts
 from app.tts.cache import SpeechCache
 from app.tts.disk_cache import FILES_POOL, DiskCache
+from app.tts.genders import gender_of, is_male
 from app.tts.kept_statistics import KeptStatistics
 from app.tts.sql import StatisticsTable
 from app.tts.statistics import FROM_DISK, FROM_MEMORY, NOT_IN_MEMORY, Statistics
@@ -31,12 +38,37 @@ from app.tts.synthesizer import Synthesizer
 from app.tts.tape import CODEC_POOL
 
 MAX_VOICE_PROCESSES = 4
+EDGE_START_SECONDS = 0.5  # a server without the internet must not wait for it
 
 BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     "espeak": lambda settings: Espeak(
         workers=settings.tts_workers or min(os.cpu_count() or 1, MAX_VOICE_PROCESSES),
         words_per_minute=settings.tts_words_per_minute,
         max_seconds=settings.tts_max_speech_seconds,
+    ),
+    "edge": lambda settings: Edge(
+        data_dir=settings.data_dir,
+        proxy=settings.edge_proxy or None,
+        max_seconds=settings.tts_max_speech_seconds,
+        start_timeout=EDGE_START_SECONDS,
+    ),
+    "piper": lambda settings: Piper(
+        settings.models_dir,
+        url=settings.piper_url,
+        max_seconds=settings.tts_max_speech_seconds,
+        gender_of=gender_of,
+    ),
+    "kokoro": lambda settings: Kokoro(
+        settings.models_dir, max_seconds=settings.tts_max_speech_seconds, gender_of=gender_of
+    ),
+    "xtts": lambda settings: Xtts(
+        settings.models_dir / "xtts",
+        agreed=settings.coqui_tos_agreed,
+        device=settings.xtts_device,
+        python=settings.xtts_python or sys.executable,
+        threads=settings.xtts_threads,
+        max_seconds=settings.tts_max_speech_seconds,
+        is_male=is_male,
     ),
     "tone": lambda settings: Tone(),
 }
@@ -89,6 +121,7 @@ class Services:
             on_first_audio=self.statistics.first_audio,
         )
         self._open = AsyncExitStack()
+        self._group: TaskGroup
 
     async def __aenter__(self) -> "Services":
         async with AsyncExitStack() as stack:
@@ -96,11 +129,15 @@ class Services:
             await self.database.migrate()
             await stack.enter_async_context(KeptStatistics(self.statistics, StatisticsTable(self.database)))
             await stack.enter_async_context(self.synthesizer)
-            group = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(group.cancel_scope.cancel)
-            group.start_soon(self.metrics.watch_loop)
+            self._group = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(self._group.cancel_scope.cancel)
+            self._group.start_soon(self.metrics.watch_loop)
             self._open = stack.pop_all()
         return self
+
+    async def open_door(self, serve: Callable[..., Coroutine[Any, Any, None]]) -> None:
+        """Run a door that has a port of its own, until everything closes; returns once it listens."""
+        await self._group.start(serve)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -41,6 +41,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     """Where the server keeps what it must not lose."""
+    models_dir: Path = Path("models")
+    """Weights of the optional backends; see models/README.md."""
     database_url: str = ""
     """SQLAlchemy URL; empty for a SQLite file in DATA_DIR."""
 
@@ -53,10 +55,10 @@ class Settings(BaseSettings):
     anonymous_keys: Names = ("not-needed",)
     """Credentials that stand for none, for clients that must send one, such as OpenAI's."""
 
-    tts_backends: Names = ("espeak",)
-    """Speech backends to start, in order of preference."""
+    tts_backends: Names = ("espeak", "edge", "piper", "kokoro", "xtts")
+    """Speech backends to start, in order of preference. edge sends the text to Microsoft; without it nothing leaves."""
     tts_default_backend: str = "auto"
-    """The backend that speaks when none is named; auto takes the first that is available."""
+    """The backend that speaks first when none is named; auto leaves it to the quality."""
     tts_default_language: str = "zh-CN"
     """Language (BCP 47) of texts that do not show theirs, such as 666."""
     tts_workers: Count = 0
@@ -79,6 +81,24 @@ class Settings(BaseSettings):
     """How long finished speech is kept on disk; 0 for as long as there is room."""
     tts_max_speech_seconds: PositiveInt = 600
     """Longest speech of one utterance."""
+
+    edge_proxy: str = ""
+    """HTTP proxy on the way to Microsoft; empty takes the one of the environment, if any."""
+    piper_url: str = ""
+    """A piper HTTP server that speaks instead of piper here: http://10.0.0.7:5000."""
+    xtts_device: str = "auto"
+    """Where XTTS runs: auto, cpu, cuda or cuda:1."""
+    xtts_python: str = ""
+    """Interpreter that has coqui-tts; empty takes the server's own."""
+    xtts_threads: Count = 0
+    """Threads of XTTS on the CPU; 0 leaves it to torch."""
+    coqui_tos_agreed: bool = False
+    """Whether you agree to the Coqui Public Model License of the XTTS weights: no commercial use."""
+
+    wyoming_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """TCP port of the Wyoming protocol, for Home Assistant: usually 10200; 0 turns it off."""
+    wyoming_max_connections: Count = 64
+    """Connections of the Wyoming protocol."""
 
     danmu_max_connections: Count = 2000
     """Connections to /ws, all addresses together."""

@@ -44,6 +44,8 @@ UNLIMITED = {
     "DANMU_MAX_MESSAGES_PER_MINUTE": "0",
     "TTS_QUEUE_DEPTH": "0",
     "LOG_LEVEL": "WARNING",
+    "TTS_BACKENDS": "espeak",
+    "TTS_CATCH_UP": "1",
 }
 
 

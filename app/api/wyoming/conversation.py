@@ -22,7 +22,8 @@ WAITING_JOBS = 32  # beyond, the client's events are left unread
 WAITING_MESSAGES, WAITING_BYTES = 64, 512 * 1024  # what may be unread before the next piece is spoken
 PORTION_BYTES = 64 * 1024
 LINGER_SECONDS = 1.0  # closing with unread bytes would reset the connection, and take the last words with it
-GONE = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError)
+# uvloop's transport raises RuntimeError when the end is written to a connection that the peer has reset.
+GONE = (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
