@@ -1,8 +1,9 @@
 """A score: what is spoken for one request, part by part: phrases, each in a voice of its own, and pauses.
 
 All of its voices belong to one backend, so a score is spoken in one turn and at one sample rate. Most scores are one
-phrase, whose sound is passed on untouched. Where phrases meet, the silence that a voice leaves around an utterance
-goes, unless a sentence or clause ends there, and the edges are faded, so that a word in another voice does not stumble.
+phrase, whose sound is passed on untouched. Where phrases meet, the edges are faded and the silence that a voice leaves
+around an utterance goes, so that a word in another voice does not stumble; where a sentence or clause ends, it stays
+within bounds, since voices leave anything from none to a second.
 """
 
 from collections.abc import AsyncGenerator, Iterator
@@ -22,6 +23,9 @@ from app.tts.text import is_speakable
 
 CLOSE_SECONDS = 0.03
 """Silence that stays at an edge where the next phrase follows closely; trimming more would cut breath and stops."""
+
+MIN_MARK_SECONDS, MAX_MARK_SECONDS = 0.12, 0.4
+"""Silence behind a mark; at speed 1 espeak-ng makes 0.06 to 0.16 s within an utterance and none at its end."""
 
 _ENDS_WITH_MARK = regex.compile(r"[\p{P}--[-_@#&'’]][\s\p{Pe}\p{Pf}\"']*$", regex.VERSION1)
 
@@ -130,10 +134,13 @@ async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: 
     if isinstance(part, Pause):
         return Sound(silence(part.seconds, backend.sample_rate))
     sound = await _speak(backend, part, leveler)
-    follows = index > 0
-    leads = index + 1 < len(parts)
-    is_close = leads and (isinstance(parts[index + 1], Pause) or not _ENDS_WITH_MARK.search(part.utterance.text))
-    return _edged(sound, backend.sample_rate, head=follows, tail=leads, close=is_close)
+    if index + 1 == len(parts):
+        tail = None
+    elif isinstance(parts[index + 1], Pause) or not _ENDS_WITH_MARK.search(part.utterance.text):
+        tail = (0.0, CLOSE_SECONDS)
+    else:
+        tail = (MIN_MARK_SECONDS / max(part.utterance.speed, 1.0), MAX_MARK_SECONDS)
+    return _edged(sound, backend.sample_rate, head=index > 0, tail=tail)
 
 
 async def _speak(backend: Backend, phrase: Phrase, leveler: Leveler | None) -> Sound:
@@ -153,18 +160,18 @@ def _amplified(sound: Sound, gain: float) -> Sound:
     return replace(sound, pcm=to_bytes(amplify(from_bytes(sound.pcm), gain))) if gain else sound
 
 
-def _edged(sound: Sound, sample_rate: int, *, head: bool, tail: bool, close: bool) -> Sound:
-    """Trim and fade the edges where other parts are; `close` says that the tail's silence goes too."""
+def _edged(sound: Sound, sample_rate: int, *, head: bool, tail: tuple[float, float] | None) -> Sound:
+    """Trim and fade the edges where other parts are; `tail` bounds the silence there in seconds."""
     pcm = from_bytes(sound.pcm)
     begin, end = sounding(pcm)
     if begin == end:  # silence is as long as it was asked to be
         begin, end = 0, len(pcm)
-    room = round(CLOSE_SECONDS * sample_rate)
-    first = max(begin - room, 0) if head else 0
-    last = min(end + room, len(pcm)) if close else len(pcm)
-    trimmed: Pcm = fade(pcm[first:last], sample_rate=sample_rate, head=head, tail=tail)
+    least, most = (round(seconds * sample_rate) for seconds in tail or (0.0, float(len(pcm))))
+    first = max(begin - round(CLOSE_SECONDS * sample_rate), 0) if head else 0
+    last = min(end + most, len(pcm))
+    trimmed: Pcm = fade(pcm[first:last], sample_rate=sample_rate, head=head, tail=tail is not None)
     marks = tuple(_moved(mark, -first / sample_rate, limit=len(trimmed) / sample_rate) for mark in sound.marks)
-    return Sound(to_bytes(trimmed), marks)
+    return Sound(to_bytes(trimmed) + bytes(SAMPLE_BYTES * max(end + least - last, 0)), marks)
 
 
 def _moved(mark: Mark, seconds: float, *, limit: float = float("inf")) -> Mark:

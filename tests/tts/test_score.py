@@ -10,7 +10,7 @@ from app.audio.pcm import from_bytes, to_float32
 from app.errors import NothingToSpeak
 from app.tts.backends.tone import Tone
 from app.tts.leveler import Leveler
-from app.tts.score import CLOSE_SECONDS, Pause, Phrase, Score, perform, play, silence
+from app.tts.score import CLOSE_SECONDS, MIN_MARK_SECONDS, Pause, Phrase, Score, perform, play, silence
 from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
 
 pytestmark = pytest.mark.anyio
@@ -68,6 +68,11 @@ async def test_the_pause_behind_a_sentence_stays():
     close = await perform(Padded(sample_rate=RATE), Score((phrase("你好"), phrase("a", LOW))))
     apart = await perform(Padded(sample_rate=RATE), Score((phrase("你好。"), phrase("a", LOW))))
     assert seconds(apart) - seconds(close) == pytest.approx(0.05 + 0.2 - CLOSE_SECONDS, abs=0.01)
+
+
+async def test_a_voice_that_leaves_no_pause_behind_a_sentence_gets_one():
+    sound = await perform(Tone(sample_rate=RATE), Score((phrase("好。"), phrase("a", LOW))))
+    assert seconds(sound) == pytest.approx(0.15 + MIN_MARK_SECONDS, abs=0.001)
 
 
 async def test_edges_inside_are_zero():

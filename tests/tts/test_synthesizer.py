@@ -460,18 +460,18 @@ MARKUP = '<speak>ab<break time="500ms"/><voice name="en-low">cd</voice></speak>'
 
 
 @pytest.mark.parametrize(
-    ("request_", "seconds"),
+    ("request_", "seconds", "pauses"),
     [
-        (SpeechRequest(MARKUP, ssml=True, format=Format.PCM), 0.7),
-        (SpeechRequest("大家好！I am very happy today. 再见", format=Format.PCM), 0.05 * 28),
+        (SpeechRequest(MARKUP, ssml=True, format=Format.PCM), 0.7, 0.0),
+        (SpeechRequest("大家好！I am very happy today. 再见", format=Format.PCM), 0.05 * 28, 0.24),
     ],
 )
-async def test_a_stream_has_every_part_of_the_score(request_, seconds):
+async def test_a_stream_has_every_part_of_the_score(request_, seconds, pauses):
     heard: list[bytes] = []
     async with engine(Tone()) as synthesizer:
         whole = await synthesizer.speak(request_, client="a")
         await synthesizer.stream(request_, client="a", emit=heard.append, room=anyio.lowlevel.checkpoint)
-    assert whole.duration == pytest.approx(seconds, abs=0.05)
+    assert whole.duration == pytest.approx(seconds + pauses, abs=0.05)
     assert sum(map(len, heard)) / 2 / 22_050 == pytest.approx(seconds, abs=0.05)
 
 
