@@ -181,6 +181,13 @@ def test_the_chunk_size_is_kept_within_bounds(wanted, applied):
     assert messages.StreamFields(text="a", chunk_size=wanted).chunk_characters == applied
 
 
+@pytest.mark.parametrize(("field", "value"), [("speed", 0.2), ("speed", 4.5), ("max_age", -1), ("max_age", 90_000)])
+def test_numbers_out_of_range_are_refused(field, value):
+    with pytest.raises(InvalidInput) as raised:
+        messages.SpeechFields(text="a", **{field: value}).request()
+    assert raised.value.field == field
+
+
 @pytest.mark.parametrize("encode", [messages.encode_tts, partial(messages.encode_chunk, index=0, total=1, text="你好")])
 def test_timestamps_are_told_if_asked_for_and_known(encode):
     marked = replace(SPEECH, marks=MARKS)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app.tts.backends import espeak_worker
 from app.tts.backends.espeak_engine import Notice
-from app.tts.backends.espeak_marker import LENGTH, PHONEME, RECORD, WORD
+from app.tts.backends.espeak_marker import LENGTH, PHONEME, RECORD, WORD, Marker
 from app.tts.backends.espeak_worker import LARGEST_CHUNK_BYTES, NO_SUCH_VOICE, TOO_LONG, Job, Outlet, Speaker
 
 
@@ -161,6 +161,13 @@ def test_long_speech_comes_in_few_large_chunks() -> None:
         outlet.hear(bytes(1000))
     outlet.flush()
     assert channel.sizes == [246_000, 246_000, 246_000, 62_000]
+
+
+@pytest.mark.parametrize("marker", [None, Marker()])
+def test_nothing_is_sent_of_nothing(marker: Marker | None) -> None:
+    channel = FakeChannel()
+    Outlet(channel, hurry=True, max_bytes=100, marker=marker).finish()  # type: ignore[arg-type]
+    assert channel.answers == []
 
 
 def test_speech_beyond_the_bound_is_stopped_and_refused() -> None:
