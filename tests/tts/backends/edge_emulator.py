@@ -23,6 +23,7 @@ import anyio
 import trustme
 from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
+from anyio import to_thread
 from edge_tts.constants import SEC_MS_GEC_VERSION, TRUSTED_CLIENT_TOKEN
 from edge_tts.drm import generate_sec_ms_gec_v2
 
@@ -162,6 +163,8 @@ class Emulator:
         self.open_calls += 1
         try:
             return await self._speak(request, ill)
+        except (aiohttp.WSMessageTypeError, ConnectionResetError):
+            raise web.HTTPBadRequest from None  # the client has gone, so nobody hears it
         finally:
             self.open_calls -= 1
 
@@ -175,7 +178,7 @@ class Emulator:
             return _reset(request, socket_)
         if ill is Ill.STALL_AT_ONCE:
             return await _wait_for_end(socket_)
-        messages = list(self._script(heard, ill))
+        messages = await to_thread.run_sync(lambda: list(self._script(heard, ill)))
         for place, message in enumerate(messages):
             if place >= len(messages) // 2:
                 match ill:

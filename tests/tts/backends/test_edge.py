@@ -211,16 +211,17 @@ async def test_what_xml_cannot_hold_is_left_out(edge: Edge, service: Emulator, c
     assert service.heard[0].text == "你 好"
 
 
-async def test_a_long_text_is_spoken_in_turns(edge: Edge, service: Emulator) -> None:
+async def test_a_long_text_is_spoken_in_turns(make: Make, service: Emulator) -> None:
     text = "".join(f"第{place}句话&说完了。" for place in range(200))
-    sounds = await speak(edge, text)
+    async with (edge := make(patience=Patience(first=30))).running():
+        sounds = await speak(edge, text, speed=2)
     assert service.calls == len(service.heard) == 3
     assert "".join(heard.text for heard in service.heard) == text
     assert all(len(heard.text) <= 800 for heard in service.heard)
     starts = [mark.start for mark in sounds[0].marks]
     assert starts == sorted(starts)
     assert spoken_words(sounds) == words(text)
-    assert abs(starts[-1] - seconds(sounds)) < 0.8
+    assert 0 < seconds(sounds) - starts[-1] < 0.8
 
 
 async def test_more_speech_than_may_be_is_refused(make: Make) -> None:
@@ -365,13 +366,13 @@ async def test_a_service_that_says_nothing_is_given_up(make: Make, service: Emul
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_one_deadline_holds_for_all_tries(make: Make, service: Emulator, whole: bool) -> None:
-    async with (edge := make(patience=Patience(first=5, frame=5, deadline=0.5, character=0))).running():
+    async with (edge := make(patience=Patience(first=5, frame=5, deadline=1.5, character=0))).running():
         service.always = Ill.TRICKLE
-        service.trickle_seconds = 0.1
+        service.trickle_seconds = 0.2
         started = time.monotonic()
         with pytest.raises(DeadlineExceeded if whole else WorkerFailed, match="took too long"):
             await speak(edge, whole=whole)
-    assert 0.5 <= time.monotonic() - started < 2.5
+    assert 1.5 <= time.monotonic() - started < 4
     assert service.calls == 1
 
 
