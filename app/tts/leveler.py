@@ -1,6 +1,6 @@
 """Every voice equally loud: one loudness for all backends, voices and lines, and no peak that clips.
 
-The voices of one backend differ by 8 LU, and the lines of one voice by up to 5: short words are louder than sentences.
+The voices of one backend differ by 7 LU, and the lines of one voice by up to 5: short words are louder than sentences.
 So each line is measured by itself, which costs little enough for the event loop (`SpeechMeter`). A stream that goes
 out while it is made begins at what its voice was like before, or else its backend, and follows what it hears.
 """
@@ -25,10 +25,12 @@ MAKEUP = 2.0
 """dB to give for each dB that limiting takes away: half of what is given is limited too, by 240 clips of espeak-ng."""
 LIGHT_BYTES = 1024 * 1024
 """PCM that is levelled in less than a millisecond: 24 s at 22,050 Hz."""
-UNKNOWN_LUFS = -19.0
-"""What a backend that was never heard is taken for: between edge-tts and espeak-ng."""
+UNKNOWN_LUFS = -20.0
+"""What a backend that was never heard is taken for: the voices of espeak-ng lie around it, from -24 to -17."""
 UNKNOWN_SECONDS, BACKEND_SECONDS, VOICE_SECONDS = 0.3, 0.6, 2.0
 """How much hearing what is known before a stream begins is worth."""
+ENOUGH_SECONDS = 0.4
+"""What must be heard of a stream before it counts: its first moments may be a breath or nothing."""
 MEMORY_SECONDS = 30.0
 """Speech after which a voice is forgotten by half or more: its maker may have changed it."""
 MAX_VOICES = 1024
@@ -156,7 +158,7 @@ class LevelledStream:
 
     def _gain(self) -> float:
         lufs, likely = self._meter.loudness(), self._expected
-        if lufs is not None:
+        if lufs is not None and self._meter.seconds >= ENOUGH_SECONDS:
             likely = likely.mix(Impression(lufs, self._meter.seconds))
         return to_amplitude(self._leveler.gain(likely.lufs, self._volume))
 
