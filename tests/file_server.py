@@ -77,6 +77,11 @@ class FileServer:
         handler.wfile.write(body[: self.cut_after.pop(0)] if self.cut_after else body)
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that hang up, which is what some tests are about."""
+
+
 @contextmanager
 def serving(content: bytes) -> Iterator[FileServer]:
     files = FileServer(content)
@@ -88,7 +93,7 @@ def serving(content: bytes) -> Iterator[FileServer]:
         def log_message(self, format: str, *args: Any) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _QuietServer(("127.0.0.1", 0), Handler) as server:
         files.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

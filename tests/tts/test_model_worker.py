@@ -1,4 +1,4 @@
-"""The worker's side without any model; `test_model_processes.py` puts it behind real pipes."""
+"""The worker's side without any model; the backends' own tests put it behind real pipes."""
 
 from collections.abc import Iterator
 

@@ -5,6 +5,7 @@ its Japanese cannot read kanji, so these two need misaki, whose phonemes the mod
 brings that for Mandarin).
 """
 
+import logging
 import re
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
@@ -41,6 +42,7 @@ def readers(espeak: Callable[[str, str], str], letters: Collection[str]) -> tupl
         except (ImportError, OSError, RuntimeError) as error:
             missing[letter] = f"its language needs `pip install 'misaki[{extra}]'` ({type(error).__name__}: {error})"
         else:
+            logging.getLogger("jieba").setLevel(logging.WARNING)  # it tells of each start on standard error
             found[letter] = _mixed(reader, english)
     return found, missing
 
