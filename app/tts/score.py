@@ -37,6 +37,8 @@ class Phrase:
     utterance: Utterance
     gain: float = 0.0
     """dB; -inf is silence as long as the speech."""
+    rest: float = 0.0
+    """Seconds of silence behind it where it is played alone; where a whole score is performed, they are measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,17 @@ class Score:
 
     def cut(self, *, size: int, first_size: int) -> Iterator[Part]:
         """Yield the parts with phrases cut into pieces of at most `size` characters, the very first at `first_size`."""
+        before: Part | None = None
+        for part in self._pieces(size, first_size):
+            if isinstance(before, Phrase) and isinstance(part, Phrase):
+                before = replace(before, rest=_pause_behind(before.utterance))
+            if before is not None:
+                yield before
+            before = part
+        if before is not None:
+            yield before
+
+    def _pieces(self, size: int, first_size: int) -> Iterator[Part]:
         first: int | None = first_size
         for part in self.parts:
             if isinstance(part, Pause):
@@ -123,6 +136,8 @@ async def play(backend: Backend, part: Part, leveler: Leveler | None = None) -> 
             yield replace(sound, pcm=levelled.push(sound.pcm)) if levelled else _amplified(sound, part.gain)
     if levelled:
         yield Sound(levelled.finish())
+    if part.rest:
+        yield Sound(silence(part.rest, backend.sample_rate))
 
 
 def silence(seconds: float, sample_rate: int) -> bytes:
@@ -136,10 +151,11 @@ async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: 
     sound = await _speak(backend, part, leveler)
     if index + 1 == len(parts):
         tail = None
-    elif isinstance(parts[index + 1], Pause) or not _ENDS_WITH_MARK.search(part.utterance.text):
+    elif isinstance(parts[index + 1], Pause):
         tail = (0.0, CLOSE_SECONDS)
     else:
-        tail = (MIN_MARK_SECONDS / max(part.utterance.speed, 1.0), MAX_MARK_SECONDS)
+        least = _pause_behind(part.utterance)
+        tail = (least, MAX_MARK_SECONDS if least else CLOSE_SECONDS)
     return _edged(sound, backend.sample_rate, head=index > 0, tail=tail)
 
 
@@ -150,6 +166,11 @@ async def _speak(backend: Backend, phrase: Phrase, leveler: Leveler | None) -> S
         return _amplified(sound, phrase.gain)
     voice, rate = phrase.utterance.voice, backend.sample_rate
     return replace(sound, pcm=await leveler.level(sound.pcm, voice=voice, sample_rate=rate, volume=phrase.gain))
+
+
+def _pause_behind(utterance: Utterance) -> float:
+    """Return the least silence between an utterance and the next, in seconds."""
+    return MIN_MARK_SECONDS / max(utterance.speed, 1.0) if _ENDS_WITH_MARK.search(utterance.text) else 0.0
 
 
 def _joined(sounds: list[Sound]) -> Sound:

@@ -102,6 +102,11 @@ async def test_parts_can_be_played_while_they_are_made():
     assert len([sound async for sound in play(tone, phrase("abc", gain=3.0))]) == 3
 
 
+async def test_a_piece_is_played_with_its_rest():
+    sounds = [sound async for sound in play(Tone(sample_rate=RATE), Phrase(Utterance("ab", VOICE), rest=0.1))]
+    assert sum(seconds(sound) for sound in sounds) == pytest.approx(0.2)
+
+
 def test_a_score_without_a_phrase_is_none():
     with pytest.raises(NothingToSpeak):
         Score((Pause(1.0),))
@@ -121,6 +126,7 @@ def test_cut_parts_are_short_and_in_order():
         "今天玩游戏。",
         "ok",
     ]
+    assert [part.rest for part in parts if isinstance(part, Phrase)] == [MIN_MARK_SECONDS, MIN_MARK_SECONDS, 0.0, 0.0]
     assert parts[3] == Pause(0.2)
     assert [part.utterance.voice for part in parts if isinstance(part, Phrase)] == [VOICE, VOICE, VOICE, LOW]
 

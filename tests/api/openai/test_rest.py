@@ -14,6 +14,7 @@ from app.errors import QueueFull, WorkerLost
 from app.tts.backend import Health
 from app.tts.backends.espeak import Espeak
 from app.tts.backends.tone import Tone
+from app.tts.score import MIN_MARK_SECONDS
 from tests.api.openai.door import CREATED, Door, door
 from tests.eventually import eventually
 from tests.tts.fake_backend import FakeBackend
@@ -108,7 +109,8 @@ async def test_speech_arrives_while_it_is_made():
         assert len(backend.spoken) == 1
         backend.open_gate()
         rest = b"".join([piece async for piece in pieces])
-    seconds = len("".join(backend.spoken)) * 0.01
+    pauses = MIN_MARK_SECONDS * (len(backend.spoken) - 1)
+    seconds = len("".join(backend.spoken)) * 0.01 + pauses
     assert listen(first + rest, format="pcm").duration == pytest.approx(seconds, abs=0.01)
 
 
