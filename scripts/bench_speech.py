@@ -45,7 +45,6 @@ UNLIMITED = {
     "TTS_QUEUE_DEPTH": "0",
     "LOG_LEVEL": "WARNING",
     "TTS_BACKENDS": "espeak",
-    "TTS_CATCH_UP": "1",
 }
 
 

@@ -155,6 +155,13 @@ class WaitingLine:
             heapq.heapreplace(free_at, free_at[0] + self._average)
         return free_at[0]
 
+    @property
+    def round_seconds(self) -> float | None:
+        """Seconds in which everybody who waits gets one turn; None before the first job. Costs nothing to ask."""
+        if self._average is None:
+            return None
+        return sum(map(len, self._classes.values())) * self._average / self.concurrency
+
     def hold(self, client: Hashable) -> None:
         """Give the client no turn until `let_go`; its places are kept."""
         self._held.add(client)

@@ -3,11 +3,11 @@
 STEP = 0.1
 """Speeds differ by this much at least, so that equal lines still find each other in the cache."""
 SECONDS_PER_STEP = 1.0
-"""Of estimated wait, for each step."""
+"""Of waiting, for each step."""
 
 
 def catch_up(wait: float | None, *, most: float) -> float:
-    """Return the factor of speed for a line that will wait so many seconds: 1 below a second, `most` at the most.
+    """Return the factor of speed while a round of the waiting line takes so many seconds: 1 below one, `most` at most.
 
     Half of a wait is gone when everybody before has spoken a third faster; so the steps are small and many.
     """

@@ -252,7 +252,7 @@ class Synthesizer:
         """
         self.requests += 1
         choice = self._roster.choose(request)
-        job = _Job(self._hurried(request, client), client, priority)
+        job = _Job(self._hurried(request, choice.voice), client, priority)
         speech = await self._hand_over(choice.voice, request, lambda voice: self._speak_with(voice, job))
         fallen = speech.backend != choice.expected
         return replace(speech, fallback_from=choice.expected) if fallen else speech
@@ -306,8 +306,8 @@ class Synthesizer:
     def _is_costly(self, plan: Plan) -> bool:
         return self._roster.named(plan.voice.backend).traits.is_costly
 
-    def _hurried(self, request: SpeechRequest, client: Hashable) -> SpeechRequest:
-        factor = catch_up(self.estimated_wait(client), most=self._catch_up) if self._catch_up > 1 else 1.0
+    def _hurried(self, request: SpeechRequest, voice: Voice) -> SpeechRequest:
+        factor = catch_up(self._lines[voice.backend].round_seconds, most=self._catch_up)
         return replace(request, speed=request.speed * factor) if factor > 1 else request
 
     async def pause(self, request: SpeechRequest, *, seconds: float) -> Speech:

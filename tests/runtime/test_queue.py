@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.errors import QueueFull
+from app.errors import Expired, QueueFull
 from app.runtime.queue import AVERAGE_WEIGHT, Priority, WaitingLine
 from tests.fakes import VIRTUAL_TIME, settle
 
@@ -588,3 +588,41 @@ async def test_a_flood_of_one_does_not_delay_the_others() -> None:
     first_come_first_served = await median_of_viewers(lambda client: semaphore, flood=200)
     assert fair <= 2 * undisturbed
     assert first_come_first_served >= 25 * fair
+
+
+# Patience and rounds
+
+
+async def test_who_waits_longer_than_its_patience_leaves() -> None:
+    line = WaitingLine(concurrency=1, depth=0)
+    async with line.turn("first"):
+        with pytest.raises(Expired, match="after waiting 2 s"):
+            async with line.turn("second", patience=2.0):
+                pass
+        assert line.waiting == 0
+
+
+async def test_patience_ends_with_the_wait() -> None:
+    line = WaitingLine(concurrency=1, depth=0)
+    async with line.turn("first", patience=1.0):
+        await anyio.sleep(10)
+    assert line.running == 0
+
+
+async def test_a_round_counts_clients_and_not_jobs() -> None:
+    now = [0.0]
+    line = WaitingLine(concurrency=2, depth=0, clock=lambda: now[0])
+    assert line.round_seconds is None
+    async with line.turn("x"):
+        now[0] = 4.0
+    assert line.round_seconds == 0.0
+    async with anyio.create_task_group() as group, line.turn("a"), line.turn("b"):
+        for client in "cccd":
+            group.start_soon(pass_through, line, client)
+        await settle()
+        assert (line.waiting, line.round_seconds) == (4, 2 * 4.0 / 2)
+
+
+async def pass_through(line: WaitingLine, client: str) -> None:
+    async with line.turn(client):
+        pass
