@@ -96,7 +96,9 @@ class Piper:
         self._is_running = False
         self._source: Source
         if url:
-            self._source = PiperServer(url, allowed_networks=allowed_networks, deadline=job_timeout)
+            self._source = PiperServer(
+                url, allowed_networks=allowed_networks, deadline=job_timeout, longest=max_seconds
+            )
         else:
             self._source = PiperWorkers(
                 models / BACKEND,

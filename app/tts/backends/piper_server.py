@@ -146,7 +146,7 @@ class PiperServer:
         except DeadlineExceeded:
             raise
         except (Unavailable, InvalidInput) as error:
-            self.problem = f"no piper server can be called at {self._url} ({error}): start it, or change TTS_PIPER_URL"
+            self.problem = f"no piper server can be called at {self._url} ({error}): start it, or change PIPER_URL"
             raise BackendUnavailable(BACKEND, reason=self.problem) from error
 
     def _make_client(self) -> HttpClient:
