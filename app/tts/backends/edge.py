@@ -46,8 +46,6 @@ AVERAGE_HZ = {Gender.FEMALE: 200.0, Gender.MALE: 115.0, Gender.NEUTRAL: 165.0}
 PITCH_RATIO = (0.5, 1.5)
 VOLUME_PERCENT = (-100, 100)
 
-PROBE_SECONDS = 8.0
-"""For the list of voices, except at the start of the server."""
 LIST_RETRY_SECONDS = 600.0
 """Until a list that could not be had, of a service that can be reached, is asked for again."""
 
@@ -71,7 +69,8 @@ class Edge:
         max_seconds: of speech that one utterance may make.
         voice_list_age: seconds after which the list is fetched again.
         silent_voice_seconds: how long a voice is avoided that made no sound.
-        start_timeout: seconds that the start of the server may wait for the first sign of the service.
+        start_timeout: seconds that the start of the server waits for the first sign of the service; it may come later.
+        probe_timeout: seconds in which the service must send its list of voices to count as present.
         connector: makes the connectors of aiohttp, one for each connection; None: plain ones.
         clock: seconds, monotonic.
         wall_clock: seconds since the epoch.
@@ -101,6 +100,7 @@ class Edge:
         voice_list_age: float = 24 * 3600.0,
         silent_voice_seconds: float = 600.0,
         start_timeout: float = 2.0,
+        probe_timeout: float = 8.0,
         connector: "Callable[[], BaseConnector] | None" = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -121,6 +121,7 @@ class Edge:
         self._max_seconds = max_seconds
         self._voice_list_age = voice_list_age
         self._start_timeout = start_timeout
+        self._probe_timeout = probe_timeout
         self._make_connector = connector
         self._clock = clock
         self._sleep = sleep
@@ -132,6 +133,7 @@ class Edge:
         self._client: Client | None = None
         self._trouble = "it has not been started"
         self._alarm = anyio.Event()
+        self._has_looked = anyio.Event()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -143,10 +145,11 @@ class Edge:
             yield
             return
         await self._load_list()
-        await self._probe(self._client, timeout=self._start_timeout, is_first=True)
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, self._client)
             try:
+                with anyio.move_on_after(self._start_timeout):
+                    await self._has_looked.wait()
                 yield
             finally:
                 group.cancel_scope.cancel()
@@ -156,6 +159,8 @@ class Edge:
         """Tell at once, without speaking: whether the service did what it should when it was last asked."""
         if self._client is None:
             return Health(available=False, reason=self._trouble)
+        if not self._has_looked.is_set():
+            return Health(available=False, reason="the service has not answered yet")
         if self._breaker.is_admitting:
             return Health(available=True)
         when = f"is tried again in {math.ceil(self._breaker.wait_time)} s"
@@ -277,7 +282,9 @@ class Edge:
             self._alarm.set()
 
     async def _watch(self, client: "Client") -> None:
-        """Probe when an open breaker's time is over, and when the list has grown old."""
+        """Probe at once, when an open breaker's time is over, and when the list has grown old."""
+        await self._probe(client)
+        self._has_looked.set()
         while True:
             self._alarm = anyio.Event()
             if self._breaker.state is State.OPEN:
@@ -286,9 +293,9 @@ class Edge:
                 with anyio.move_on_after(self._list_due_at - self._clock()):
                     await self._alarm.wait()
                     continue
-            await self._probe(client, timeout=PROBE_SECONDS)
+            await self._probe(client)
 
-    async def _probe(self, client: "Client", *, timeout: float, is_first: bool = False) -> None:
+    async def _probe(self, client: "Client") -> None:
         """Fetch the list of voices, and tell the breaker whether the service is there.
 
         That it is there does not mean that it speaks: a breaker that was open lets one utterance find out.
@@ -299,10 +306,10 @@ class Edge:
             return
         self._list_due_at = self._clock() + LIST_RETRY_SECONDS
         try:
-            with anyio.fail_after(timeout):
+            with anyio.fail_after(self._probe_timeout):
                 voices = await client.list_voices()
         except TimeoutError:
-            self._note_absence(f"the service did not answer within {timeout:g} s", is_trial=is_trial)
+            self._note_absence(f"the service did not answer within {self._probe_timeout:g} s", is_trial=is_trial)
         except TurnFailed as failure:
             if _is_absence(failure):
                 self._note_absence(str(failure), is_trial=is_trial)

@@ -5,6 +5,7 @@ Real sockets have real time: where a test must wait, its deadlines are short and
 
 import random
 import re
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -493,14 +494,30 @@ async def test_a_server_that_is_not_trusted_is_not_spoken_to(make: Make) -> None
 
 async def test_a_silent_service_does_not_hold_up_the_start(make: Make, service: Emulator) -> None:
     service.is_list_silent = True
-    edge = make(start_timeout=0.2, breaker=Breaker(cool_down=0.2))
+    edge = make(start_timeout=0.2, probe_timeout=0.6, breaker=Breaker(cool_down=0.2))
     started = time.monotonic()
     async with edge.running():
-        assert time.monotonic() - started < 1.5
-        assert "did not answer within 0.2 s" in (edge.health().reason or "")
+        assert time.monotonic() - started < 0.5
+        assert edge.health().reason == "the service has not answered yet"
+        await wait_until(lambda: "did not answer within 0.6 s" in (edge.health().reason or ""))
         service.is_list_silent = False
         await wait_until(lambda: edge.health().available)
         assert is_whole(await speak(edge))
+
+
+async def test_a_slow_service_is_used_as_soon_as_it_answers(make: Make, service: Emulator) -> None:
+    async with (edge := make(start_timeout=0)).running():
+        assert not edge.health().available
+        await wait_until(lambda: edge.health().available)
+        assert service.list_calls == 1
+
+
+async def test_the_server_can_stop_before_the_service_answers(make: Make, service: Emulator) -> None:
+    service.is_list_silent = True
+    before = tasks()
+    async with make(start_timeout=0).running():
+        await wait_until(lambda: service.list_calls == 1)
+    await wait_until(lambda: all("web_protocol.py" in repr(task) for task in tasks() - before))
 
 
 @pytest.mark.parametrize("status", [404, 410, 400])
@@ -694,6 +711,11 @@ async def test_the_end_of_the_server_ends_what_it_waits_for(make: Make, service:
 
 def test_edge_tts_checks_certificates_where_we_add_ours() -> None:
     assert all(context.verify_mode.name == "CERT_REQUIRED" for context in edge_client.trusted_contexts())
+
+
+def test_nothing_of_it_is_loaded_before_it_runs() -> None:
+    program = "import sys, app.tts.backends.edge; sys.exit('aiohttp' in sys.modules or 'edge_tts' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 async def test_edge_tts_tells_the_end_of_a_turn(service: Emulator, edge: Edge) -> None:
