@@ -8,6 +8,7 @@ It loads the model and speaks a word before it is ready, so that a broken file o
 import sys
 import zipfile
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +30,8 @@ SPEEDS = (0.5, 2.0)
 PIECE_CHARACTERS = 150
 FIRST_PIECE_CHARACTERS = 30
 """The first sound of a long text comes when the first clause is done."""
+STYLES_KEPT = 32
+"""Of voices and mixtures, half a megabyte each; kokoro-onnx reads them from the file each time."""
 SENTENCE_PAUSE = 0.25
 """Seconds, as kokoro-onnx puts between its own batches."""
 
@@ -50,6 +53,7 @@ class Speaker:
         self._readers, missing = readers(self._espeak, {name[0] for name in names})
         self.voices = [name for name in names if name[0] in self._readers]
         self.silent = {name: missing[name[0]] for name in names if name[0] in missing}
+        self._mix = lru_cache(maxsize=STYLES_KEPT)(self._read_styles)
 
     def speak(self, job: Job) -> Iterator[Part]:
         """Yield the speech piece by piece, a few sentences each, the first one short.
@@ -80,7 +84,7 @@ class Speaker:
         timed = [Timed(each.phoneme, each.start, each.end) for each in spoken]
         return Part(np.asarray(samples, np.float32), sample_rate, align(timed, text.split()))
 
-    def _mix(self, mixture: Mixture) -> npt.NDArray[np.float32]:
+    def _read_styles(self, mixture: Mixture) -> npt.NDArray[np.float32]:
         styles = [share * self._kokoro.get_voice_style(name) for name, share in mixture.shares]
         mixed: npt.NDArray[np.float32] = np.sum(styles, axis=0, dtype=np.float32)
         return mixed

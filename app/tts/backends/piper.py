@@ -55,6 +55,7 @@ class Piper:
         models: the models' folder; voices are in `piper` below it.
         url: of a piper HTTP server that speaks instead of workers here: `http://10.0.0.7:5000`.
         allowed_networks: besides the public internet, where that server may be.
+        refresh: seconds between two looks at that server's voices, which also tell whether it is there.
         workers: processes; each uses all cores for a sentence and holds its own copy of the voices.
         voices_in_memory: in each worker, some 100 MB each.
         warm: names of voices to have in memory from the start; the first that can be loaded is.
@@ -77,6 +78,7 @@ class Piper:
         *,
         url: str = "",
         allowed_networks: Iterable[str] = PRIVATE_NETWORKS,
+        refresh: float = 30.0,
         workers: int = 1,
         voices_in_memory: int = 3,
         warm: Sequence[str] = (),
@@ -97,7 +99,11 @@ class Piper:
         self._source: Source
         if url:
             self._source = PiperServer(
-                url, allowed_networks=allowed_networks, deadline=job_timeout, longest=max_seconds
+                url,
+                allowed_networks=allowed_networks,
+                deadline=job_timeout,
+                refresh=refresh,
+                longest=max_seconds,
             )
         else:
             self._source = PiperWorkers(

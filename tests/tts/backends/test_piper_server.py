@@ -1,6 +1,8 @@
 """The client against a piper HTTP server of our own, which answers as the source of piper-tts 1.8.0 does."""
 
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,8 @@ from app.errors import BackendUnavailable, DeadlineExceeded, TextTooLong, VoiceN
 from app.tts.backends.piper import Piper
 from app.tts.backends.piper_server import PiperServer
 from app.tts.speech import Utterance, Voice
-from tests.tts.tiny_voices import piper_config
+from tests.eventually import eventually
+from tests.tts.tiny_voices import piper_config, write_piper_voice
 
 pytestmark = pytest.mark.anyio
 
@@ -242,3 +245,44 @@ async def test_nothing_speaks_before_it_runs() -> None:
     voice = Voice("x", "", "en", "neutral", "piper")  # type: ignore[arg-type]
     with pytest.raises(BackendUnavailable, match="it is not running"):
         await anext(backend.synthesize(Utterance("x", voice), whole=True))
+
+
+async def test_the_real_server_speaks(tmp_path: Path) -> None:
+    """The protocol is read from its source, and this is its source running."""
+    for package in ("piper", "flask", "onnx"):
+        pytest.importorskip(package, reason=f"{package} is missing")
+    english = write_piper_voice(tmp_path / "piper", "en_US-lessac-medium")
+    write_piper_voice(tmp_path / "piper", "zh_CN-huayan-x_low", espeak_voice="cmn", sample_rate=16000)
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener:
+        port = listener.extra(SocketAttribute.local_port)
+    command = [
+        sys.executable,
+        "-m",
+        "piper.http_server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "-m",
+        str(english),
+    ]
+    async with await anyio.open_process(
+        [*command, "--data-dir", str(english.parent)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            await _speak_with_the_real_one(f"http://127.0.0.1:{port}")
+        finally:
+            process.kill()
+
+
+async def _speak_with_the_real_one(url: str) -> None:
+    backend = Piper(Path("nowhere"), url=url, refresh=0.1)
+    async with backend.running():
+        await eventually(lambda: backend.health().available, within=60)
+        assert [voice.id for voice in backend.voices()] == ["en_US-lessac-medium", "zh_CN-huayan-x_low"]
+        for text, voice in (("Hello there, my friend.", "en_US-lessac-medium"), ("你好大家", "zh_CN-huayan-x_low")):
+            normal = b"".join(await speak(backend, text, voice=voice))
+            slow = b"".join(await speak(backend, text, voice=voice, speed=0.5))
+            assert 0.5 < len(normal) / 2 / 22050 < 5
+            assert len(slow) > 1.4 * len(normal)
+            assert np.abs(np.frombuffer(normal, "<i2").astype(int)).max() > 5000
