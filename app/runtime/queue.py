@@ -69,10 +69,7 @@ class Turn:
         self._line._join(self)
         entered = False
         try:
-            with anyio.move_on_after(self._patience) as scope:
-                await self._granted.wait()
-            if scope.cancelled_caught:
-                raise Expired(f"dropped after waiting {self._patience:g} s for its turn")
+            await self._wait()
             if self._displaced:
                 raise self._line._full("displaced by a client with fewer jobs or a higher class")
             entered = True
@@ -80,6 +77,15 @@ class Turn:
             if not entered:
                 self._line._leave(self)
         return self
+
+    async def _wait(self) -> None:
+        if self._patience is None:  # a scope costs more than the rest of the turn
+            await self._granted.wait()
+            return
+        with anyio.move_on_after(self._patience) as scope:
+            await self._granted.wait()
+        if scope.cancelled_caught:
+            raise Expired(f"dropped after waiting {self._patience:g} s for its turn")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

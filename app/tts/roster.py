@@ -121,7 +121,7 @@ class Roster:
 
         Nobody stands in for a backend that the request names.
         """
-        if request.backend and request.backend != AUTO:
+        if len(self._backends) == 1 or (request.backend and request.backend != AUTO):
             return
         for backend in self._order(request.quality):
             if backend.name != voice.backend:
