@@ -197,8 +197,10 @@ def explain(error: BaseException) -> TurnFailed:
             return TurnFailed(Fault.REFUSED, "the service refused this client (HTTP 403)", status=403)
         case aiohttp.ClientResponseError(status=status):
             return TurnFailed(Fault.REFUSED, f"the service answered HTTP {status}", status=status)
-        case aiohttp.ClientConnectorError() | aiohttp.ClientConnectorCertificateError():
-            return TurnFailed(Fault.UNREACHABLE, f"the service cannot be reached ({error})")
+        case aiohttp.ClientConnectorCertificateError(certificate_error=reason):
+            return TurnFailed(Fault.UNREACHABLE, f"the service cannot be reached ({reason})")
+        case aiohttp.ClientConnectorError(os_error=reason):
+            return TurnFailed(Fault.UNREACHABLE, f"the service cannot be reached ({reason})")
         case TimeoutError():
             return TurnFailed(Fault.STALLED, "the service did not answer in time")
         case aiohttp.ClientError() | OSError():

@@ -47,7 +47,7 @@ def answered(status: int) -> aiohttp.ClientResponseError:
 def test_every_exception_is_a_fault(error: Exception, fault: Fault, status: int | None) -> None:
     failure = explain(error)
     assert (failure.fault, failure.status) == (fault, status)
-    assert str(failure)
+    assert str(failure) and " object at " not in str(failure)
 
 
 def test_a_closed_session_after_a_refusal_is_the_refusal() -> None:
