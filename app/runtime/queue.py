@@ -115,9 +115,7 @@ class WaitingLine:
         self._waiting = 0
         self._average: float | None = None
 
-    def turn(
-        self, client: Hashable, *, priority: Priority = Priority.NORMAL, patience: float | None = None
-    ) -> Turn:
+    def turn(self, client: Hashable, *, priority: Priority = Priority.NORMAL, patience: float | None = None) -> Turn:
         """Return the place of a new job; entering it waits for the turn, at most `patience` seconds if given."""
         return Turn(self, client, priority, patience)
 

@@ -1,8 +1,10 @@
 """Every voice equally loud: one loudness for all backends, voices and lines, and no peak that clips.
 
 The voices of one backend differ by 7 LU, and the lines of one voice by up to 5: short words are louder than sentences.
-So each line is measured by itself, which costs little enough for the event loop (`SpeechMeter`). A stream that goes
-out while it is made begins at what its voice was like before, or else its backend, and follows what it hears.
+Lines are measured and limited by themselves, which takes 0.25 ms of a server whose caches have seen other things since
+the last one. A voice that is known well and peaks little keeps its gain instead in lines of a second and more, which
+lie within 1.5 LU of each other: that takes 0.05 ms. A stream that goes out while it is made begins at what its voice
+was like before, or else its backend, and follows what it hears.
 """
 
 import math
@@ -12,7 +14,7 @@ import numpy as np
 
 from app.audio.limiter import MARGIN, Limiter
 from app.audio.loudness import SpeechMeter, to_amplitude, to_decibels
-from app.audio.pcm import SCALE, Pcm, from_bytes, to_bytes
+from app.audio.pcm import SAMPLE_BYTES, SCALE, Pcm, from_bytes, to_bytes
 from app.runtime.workers import Workers
 from app.tts.speech import Voice
 from app.tts.tape import CODEC_POOL
@@ -31,6 +33,16 @@ UNKNOWN_SECONDS, BACKEND_SECONDS, VOICE_SECONDS = 0.3, 0.6, 2.0
 """How much hearing what is known before a stream begins is worth."""
 ENOUGH_SECONDS = 0.4
 """What must be heard of a stream before it counts: its first moments may be a breath or nothing."""
+KNOWN_SECONDS = 12.0
+"""Speech of a voice after which its gain is not looked for in every line: some five lines."""
+CONSTANT_SECONDS = 1.0
+"""Lines that are at least so long are as loud as their voice: of 128 lines of espeak-ng all were within 1.5 LU."""
+CONSTANT_EXCESS = 3.0
+"""dB by which the peaks of a voice may be cut off; the limiter comes down on voices whose peaks are higher."""
+CUT_MARGIN = 1.2
+"""dB that cut samples stay below the peak that is allowed: a wave that is cut overshoots between them."""
+CHECK_EVERY = 16
+"""Lines of a known voice of which one is measured, because its maker may change it."""
 MEMORY_SECONDS = 30.0
 """Speech after which a voice is forgotten by half or more: its maker may have changed it."""
 MAX_VOICES = 1024
@@ -43,15 +55,19 @@ class Impression:
     lufs: float
     seconds: float
     """Of speech that it was heard for, or is worth."""
+    peak: float = 0.0
+    """Highest sample of an utterance in dBFS, on average."""
 
     def mix(self, other: "Impression") -> "Impression":
         """Return the mean, weighted by seconds."""
         seconds = self.seconds + other.seconds
-        return Impression((self.lufs * self.seconds + other.lufs * other.seconds) / seconds, seconds)
+        share = other.seconds / seconds
+        lufs, peak = (old + (new - old) * share for old, new in ((self.lufs, other.lufs), (self.peak, other.peak)))
+        return Impression(lufs, seconds, peak)
 
     def worth(self, seconds: float) -> "Impression":
         """Return the same, worth no more than so many seconds."""
-        return self if self.seconds <= seconds else Impression(self.lufs, seconds)
+        return self if self.seconds <= seconds else Impression(self.lufs, seconds, self.peak)
 
 
 class Leveler:
@@ -67,13 +83,16 @@ class Leveler:
         self._workers = workers
         self._voices: dict[tuple[str, str], Impression] = {}
         self._backends: dict[str, Impression] = {}
+        self._unchecked: dict[tuple[str, str], int] = {}
 
     async def level(self, pcm: bytes, *, voice: Voice, sample_rate: int, volume: float = 0.0) -> bytes:
         """Level a whole utterance: int16 little-endian mono, of the same length afterwards.
 
-        Depends on nothing but the sound: what was heard before does not count. `volume` is what was asked for, in dB
-        beside the target; -inf is silence. Silence stays as it is.
+        `volume` is what was asked for, in dB beside the target; -inf is silence. Silence stays as it is.
         """
+        gain = self._constant_gain(voice, len(pcm) / SAMPLE_BYTES / sample_rate) if not volume else None
+        if gain is not None and len(pcm) <= LIGHT_BYTES:
+            return _multiply(pcm, to_amplitude(gain), to_amplitude(self.peak_dbfs - CUT_MARGIN) * SCALE)
         if self._workers is None or len(pcm) <= LIGHT_BYTES:
             levelled, heard = self._level(pcm, sample_rate, volume)
         else:
@@ -86,6 +105,18 @@ class Leveler:
         """Begin an utterance that goes out while it is made; `volume` as for `level`."""
         return LevelledStream(self, voice, sample_rate, volume)
 
+    def _constant_gain(self, voice: Voice, seconds: float) -> float | None:
+        """Return the dB for a line of a voice that is known well enough, None where it must be measured."""
+        key = voice.backend, voice.id
+        known = self._voices.get(key)
+        if known is None or known.seconds < KNOWN_SECONDS or seconds < CONSTANT_SECONDS:
+            return None
+        gain = self.gain(known.lufs, 0.0)
+        if known.peak + gain - self.peak_dbfs > CONSTANT_EXCESS or self._unchecked.get(key, 0) >= CHECK_EVERY - 1:
+            return None
+        self._unchecked[key] = self._unchecked.get(key, 0) + 1
+        return gain
+
     def _level(self, pcm: bytes, sample_rate: int, volume: float) -> tuple[bytes, Impression | None]:
         if volume == -math.inf:
             return bytes(len(pcm)), None
@@ -94,8 +125,8 @@ class Leveler:
         lufs = meter.loudness()
         if lufs is None:
             return pcm, None
-        heard, gain = Impression(lufs, meter.seconds), self.gain(lufs, volume)
-        if abs(gain) < MIN_CHANGE and _peak(samples) < self.peak_dbfs - MARGIN:
+        heard, gain = Impression(lufs, meter.seconds, _peak(samples)), self.gain(lufs, volume)
+        if abs(gain) < MIN_CHANGE and heard.peak < self.peak_dbfs - MARGIN:
             return pcm, heard
         return to_bytes(self.limiter(sample_rate).push(samples, to_amplitude(gain), last=True)), heard
 
@@ -121,8 +152,11 @@ class Leveler:
         known, backend = self._voices.pop(key, None), self._backends.get(voice.backend)
         self._voices[key] = known.worth(MEMORY_SECONDS).mix(heard) if known else heard
         self._backends[voice.backend] = backend.worth(MEMORY_SECONDS).mix(heard) if backend else heard
+        self._unchecked.pop(key, None)
         if len(self._voices) > MAX_VOICES:
-            del self._voices[next(iter(self._voices))]  # the one that was heard least recently
+            oldest = next(iter(self._voices))
+            del self._voices[oldest]
+            self._unchecked.pop(oldest, None)
 
 
 class LevelledStream:
@@ -138,6 +172,7 @@ class LevelledStream:
         self._expected = leveler.expect(voice)
         self._meter = _meter(sample_rate)
         self._limiter = leveler.limiter(sample_rate)
+        self._peak = -math.inf
 
     def push(self, pcm: bytes) -> bytes:
         """Add int16 little-endian mono; returns what is ready, perhaps nothing."""
@@ -145,6 +180,7 @@ class LevelledStream:
             return bytes(len(pcm))
         samples = from_bytes(pcm)
         self._meter.push(samples.astype(np.float32))
+        self._peak = max(self._peak, _peak(samples))
         return to_bytes(self._limiter.push(samples, self._gain()))
 
     def finish(self) -> bytes:
@@ -153,7 +189,7 @@ class LevelledStream:
             return b""
         lufs = self._meter.loudness()
         if lufs is not None:
-            self._leveler.learn(self._voice, Impression(lufs, self._meter.seconds))
+            self._leveler.learn(self._voice, Impression(lufs, self._meter.seconds, self._peak))
         return to_bytes(self._limiter.push(np.zeros(0, np.int16), self._gain(), last=True))
 
     def _gain(self) -> float:
@@ -170,3 +206,14 @@ def _meter(sample_rate: int) -> SpeechMeter:
 def _peak(samples: Pcm) -> float:
     """Highest magnitude in dBFS."""
     return to_decibels(max(int(samples.max(initial=0)), -int(samples.min(initial=0))) / SCALE)
+
+
+def _multiply(pcm: bytes, gain: float, ceiling: float) -> bytes:
+    """Multiply int16 and cut it off at the ceiling, in as few passes through memory as numpy can."""
+    if abs(to_decibels(gain)) < MIN_CHANGE:
+        gain = 1.0
+    most = np.int16(min(ceiling / gain, 32767))
+    scaled = from_bytes(pcm).clip(-most, most)
+    if gain != 1.0:
+        np.multiply(scaled, np.float32(gain), out=scaled, casting="unsafe")
+    return to_bytes(scaled)

@@ -84,12 +84,39 @@ async def test_a_raised_volume_does_not_clip():
     assert peak <= -1
 
 
-async def test_what_was_heard_before_does_not_change_a_whole_utterance():
+def acquainted(lufs: float = -20.0, *, peak: float = -6.0) -> Leveler:
     leveler = Leveler()
-    first = await leveler.level(speech(), voice=voice(), sample_rate=RATE)
-    for seed in range(5):
-        await leveler.level(speech(peak_dbfs=-30, seed=seed), voice=voice(), sample_rate=RATE)
-    assert await leveler.level(speech(), voice=voice(), sample_rate=RATE) == first
+    leveler.learn(voice(), Impression(lufs, levels.KNOWN_SECONDS, peak))
+    return leveler
+
+
+async def test_a_known_voice_keeps_its_gain():
+    pcm = speech(2, peak_dbfs=-15)
+    levelled = await acquainted().level(pcm, voice=voice(), sample_rate=RATE)
+    assert measure(levelled)[0] == pytest.approx(measure(pcm)[0] + 4, abs=0.05)
+
+
+async def test_a_known_voice_that_is_right_is_only_cut():
+    loud = speech(2, peak_dbfs=0)
+    levelled = await acquainted(-16.0).level(loud, voice=voice(), sample_rate=RATE)
+    most = np.abs(from_bytes(levelled).astype(int)).max()
+    assert most == pytest.approx(32_768 * to_amplitude(-1 - levels.CUT_MARGIN), abs=2)
+
+
+@pytest.mark.parametrize(("seconds", "peak"), [(0.9, -6.0), (2.0, 0.0)])
+async def test_short_lines_and_voices_with_high_peaks_are_measured_in_every_line(seconds, peak):
+    pcm = speech(seconds, peak_dbfs=-15)
+    levelled = await acquainted(peak=peak).level(pcm, voice=voice(), sample_rate=RATE)
+    assert measure(levelled)[0] == pytest.approx(-16, abs=1)
+
+
+async def test_a_known_voice_is_checked_now_and_then():
+    leveler, pcm = acquainted(), speech(2, peak_dbfs=-15)
+    for _ in range(levels.CHECK_EVERY - 1):
+        await leveler.level(pcm, voice=voice(), sample_rate=RATE)
+    assert leveler.expect(voice()).lufs == -20
+    await leveler.level(pcm, voice=voice(), sample_rate=RATE)
+    assert leveler.expect(voice()).lufs < -20.5
 
 
 @pytest.mark.parametrize("pcm", [b"", bytes(2), bytes(60_000)])
@@ -185,6 +212,18 @@ async def test_every_voice_of_espeak_lands_within_a_level_and_a_half(espeak, lan
     for variant in ("", "+f2", "+m3", "+croak", "+whisper"):
         speaker = espeak.find_voice(language + variant)
         for text in TEXTS[language]:
+            sounds = espeak.synthesize(Utterance(text, speaker), whole=True)
+            pcm = b"".join([sound.pcm async for sound in sounds])
+            lufs, peak = measure(await leveler.level(pcm, voice=speaker, sample_rate=RATE))
+            assert lufs == pytest.approx(-16, abs=1.5), (speaker.id, text)
+            assert peak <= -1, (speaker.id, text)
+
+
+@pytest.mark.parametrize("language", TEXTS)
+async def test_lines_of_known_voices_of_espeak_do_too(espeak, language):
+    leveler = Leveler()
+    for speaker in (espeak.find_voice(language + variant) for variant in ("+f1", "+f2", "+f5", "+m7")):
+        for text in 4 * TEXTS[language]:
             sounds = espeak.synthesize(Utterance(text, speaker), whole=True)
             pcm = b"".join([sound.pcm async for sound in sounds])
             lufs, peak = measure(await leveler.level(pcm, voice=speaker, sample_rate=RATE))
