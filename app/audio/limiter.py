@@ -17,7 +17,7 @@ from app.audio.pcm import SCALE, Pcm, Samples
 BLOCKS_PER_SECOND = 50
 RELEASE = 0.1
 """Of the full gain, by which the gain may rise in a block: from half of it to all of it in 100 ms."""
-MARGIN = 0.45
+MARGIN = 0.5
 """dB that samples stay below the ceiling, for what is not found of the peaks between them."""
 SUSPECT, SHARP = 0.9, 0.8
 """Only in a block whose highest sample is above this fraction of the ceiling, and one neighbour of it below that
