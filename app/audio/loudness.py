@@ -135,7 +135,7 @@ def true_peak(samples: Samples) -> float:
     """Find the largest magnitude between and at the samples, 1 being full scale; mono float32, shape `(n,)`.
 
     Four times oversampled as in BS.1770-5, annex 2, with a longer filter, and a parabola through the highest three
-    values: within 0.05 dB for any sine below 0.45 of the sample rate.
+    values: within 0.1 dB for any sine below 0.45 of the sample rate.
     """
     if not len(samples):
         return 0.0
