@@ -31,6 +31,7 @@ from app.tts.cache import SpeechCache
 from app.tts.disk_cache import FILES_POOL, DiskCache
 from app.tts.genders import gender_of, is_male
 from app.tts.kept_statistics import KeptStatistics
+from app.tts.leveler import Leveler
 from app.tts.sql import StatisticsTable
 from app.tts.statistics import FROM_DISK, FROM_MEMORY, NOT_IN_MEMORY, Statistics
 from app.tts.statistics_metrics import StatisticsCollector
@@ -117,6 +118,7 @@ class Services:
             default_language=settings.tts_default_language,
             handover_seconds=settings.tts_handover_seconds,
             catch_up=settings.tts_catch_up,
+            leveler=Leveler(target_lufs=settings.tts_loudness_lufs, workers=self.workers),
             on_job=self._note_job,
             on_first_audio=self.statistics.first_audio,
         )

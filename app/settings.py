@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """Processes of the embedded voice; 0 takes one a core, at most four."""
     tts_words_per_minute: Annotated[int, Field(ge=80, le=450)] = 260
     """How fast the embedded voice speaks, as espeak-ng counts words."""
+    tts_loudness_lufs: Annotated[float, Field(ge=-31, le=-12)] = -16.0
+    """How loud every voice is, in LUFS (ITU-R BS.1770), with true peaks of at most -1 dBFS."""
     tts_handover_seconds: Annotated[float, Field(gt=0)] = 8.0
     """What a backend may take before another one speaks in its place, where none is named."""
     tts_catch_up: Annotated[float, Field(ge=1, le=3)] = 1.5
