@@ -30,6 +30,7 @@ from app.tts.backends.xtts import Xtts
 from app.tts.cache import SpeechCache
 from app.tts.disk_cache import FILES_POOL, DiskCache
 from app.tts.genders import gender_of, is_male
+from app.tts.kana import find_reader
 from app.tts.kept_statistics import KeptStatistics
 from app.tts.leveler import Leveler
 from app.tts.sql import StatisticsTable
@@ -46,6 +47,7 @@ BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
         workers=settings.tts_workers or min(os.cpu_count() or 1, MAX_VOICE_PROCESSES),
         words_per_minute=settings.tts_words_per_minute,
         max_seconds=settings.tts_max_speech_seconds,
+        to_kana=find_reader(),
     ),
     "edge": lambda settings: Edge(
         data_dir=settings.data_dir,

@@ -466,3 +466,13 @@ async def test_waiting_speech_fails_when_no_worker_comes_back(tmp_path: Path) ->
 async def _crash(backend: Espeak) -> None:
     with suppress(WorkerLost):
         await speak(backend, CRASH, "hi")
+
+
+async def test_kanji_are_spoken_as_they_are_read() -> None:
+    backend = Espeak(workers=1, warm=(), to_kana=lambda text: text.replace("配信", "ハイシン"))
+    async with backend.running():
+        read = seconds(await speak(backend, "配信です", "ja"))
+        kana = seconds(await speak(backend, "ハイシンです", "ja"))
+        chinese = seconds(await speak(backend, "配信", "cmn"))
+    assert read == pytest.approx(kana, rel=0.05)
+    assert 0.2 < chinese < 1.0
