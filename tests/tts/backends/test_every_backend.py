@@ -16,6 +16,8 @@ import numpy.typing as npt
 import pytest
 import trustme
 
+from app.audio.loudness import loudness, true_peak
+from app.audio.pcm import to_float32
 from app.errors import VoiceNotFound, WorkerFailed
 from app.tts import language
 from app.tts.backend import Backend
@@ -24,6 +26,7 @@ from app.tts.backends.espeak import Espeak
 from app.tts.backends.kokoro import Kokoro
 from app.tts.backends.piper import Piper
 from app.tts.backends.tone import Tone
+from app.tts.leveler import Leveler
 from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Mark, Utterance, Voice
 from tests.tts.backends.edge_emulator import Emulator
 from tests.tts.backends.test_piper_server import FakePiper, listening
@@ -212,3 +215,13 @@ async def test_many_at_once_are_all_spoken(backend: Backend) -> None:
 async def test_strange_texts_are_taken_and_the_next_speaks(backend: Backend, text: str) -> None:
     await hear(backend, backend.choose_voice("en"), text)
     assert rms(await speak(backend)) > 500
+
+
+@pytest.mark.parametrize("tag", ["en", "zh"])
+async def test_it_is_as_loud_as_every_other(backend: Backend, tag: str) -> None:
+    voice = backend.choose_voice(tag)
+    pcm = await speak(backend, tag)
+    levelled = await Leveler(target_lufs=-16.0).level(pcm.tobytes(), voice=voice, sample_rate=backend.sample_rate)
+    samples = to_float32(np.frombuffer(levelled, "<i2"))
+    assert loudness(samples, sample_rate=backend.sample_rate) == pytest.approx(-16.0, abs=1.5)
+    assert 20 * np.log10(true_peak(samples)) <= -0.95
