@@ -1,7 +1,7 @@
 """What holds for every backend: one suite, run on each that can run here.
 
-Those that need weights speak with tiny models of our own making through their real libraries, edge speaks with an
-emulated service. A new backend needs one function in `OPENERS`.
+Those that need weights speak with tiny models of our own making through their real libraries, xtts through its real
+worker with an engine that sings, edge with an emulated service. A new backend needs one function in `OPENERS`.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -26,6 +26,7 @@ from app.tts.backends.espeak import Espeak
 from app.tts.backends.kokoro import Kokoro
 from app.tts.backends.piper import Piper
 from app.tts.backends.tone import Tone
+from app.tts.backends.xtts import Xtts
 from app.tts.leveler import Leveler
 from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Mark, Utterance, Voice
 from tests.tts.backends.edge_emulator import Emulator
@@ -81,6 +82,13 @@ async def open_kokoro(folder: Path) -> AsyncIterator[Backend]:
     yield Kokoro(folder)
 
 
+@asynccontextmanager
+async def open_xtts(folder: Path) -> AsyncIterator[Backend]:
+    for name in ("model.pth", "vocab.json", "config.json"):
+        (folder / name).touch()
+    yield Xtts(folder, agreed=True, engine="tests.tts.backends.singing_xtts", patience=30.0)
+
+
 OPENERS: Mapping[str, Open] = {
     "tone": open_tone,
     "espeak": open_espeak,
@@ -88,6 +96,7 @@ OPENERS: Mapping[str, Open] = {
     "piper": open_piper,
     "piper server": open_piper_server,
     "kokoro": open_kokoro,
+    "xtts": open_xtts,
 }
 
 
