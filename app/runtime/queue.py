@@ -14,6 +14,7 @@ A job stays in its own task (`async with line.turn(client): …`), so there are 
 task leaves the line. Everything here runs on one event loop and never blocks.
 """
 
+import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
@@ -50,8 +51,8 @@ class Turn:
 
     __slots__ = ("_displaced", "_granted", "_line", "_patience", "_started", "client", "priority")
 
-    _granted: anyio.Event
-    """Set when the wait is over; exists once the turn has to wait."""
+    _granted: asyncio.Future[None]
+    """Done when the wait is over; exists once the turn has to wait. An anyio event would cost as much as the rest."""
     _started: float
     """Seconds of the line's clock; exists once the turn is taken."""
 
@@ -65,7 +66,7 @@ class Turn:
     async def __aenter__(self) -> "Turn":
         if self._line._start_at_once(self):
             return self
-        self._granted = anyio.Event()
+        self._granted = asyncio.get_running_loop().create_future()
         self._line._join(self)
         entered = False
         try:
@@ -80,10 +81,10 @@ class Turn:
 
     async def _wait(self) -> None:
         if self._patience is None:  # a scope costs more than the rest of the turn
-            await self._granted.wait()
+            await self._granted
             return
         with anyio.move_on_after(self._patience) as scope:
-            await self._granted.wait()
+            await self._granted
         if scope.cancelled_caught:
             raise Expired(f"dropped after waiting {self._patience:g} s for its turn")
 
@@ -206,7 +207,7 @@ class WaitingLine:
         victim = longest[-1]
         self._remove(victim)
         victim._displaced = True
-        victim._granted.set()
+        _end_wait(victim._granted)
 
     def _full(self, why: str) -> QueueFull:
         wait = None if self._average is None else self._average / self.concurrency
@@ -244,8 +245,13 @@ class WaitingLine:
             if turn.client in clients:
                 clients.move_to_end(turn.client)
             self._start(turn)
-            turn._granted.set()
+            _end_wait(turn._granted)
 
     def _next(self) -> Turn | None:
         in_order = (item for clients in self._classes.values() for item in clients.items())
         return next((turns[0] for client, turns in in_order if client not in self._held), None)
+
+
+def _end_wait(granted: asyncio.Future[None]) -> None:
+    if not granted.done():  # it is if the wait has just been cancelled
+        granted.set_result(None)

@@ -78,15 +78,17 @@ class _Flight:
     __slots__ = ("_landed", "_outcome")
 
     def __init__(self) -> None:
-        self._landed = anyio.Event()
+        self._landed: anyio.Event | None = None
         self._outcome: Speech | ChorusError | None = None
 
     def land(self, outcome: Speech | ChorusError | None) -> None:
         self._outcome = outcome
-        self._landed.set()
+        if self._landed is not None:
+            self._landed.set()
 
     async def wait(self) -> Speech | None:
         """Return the speech, or None if its maker left; raises what the maker met."""
+        self._landed = self._landed or anyio.Event()  # few flights are waited for
         await self._landed.wait()
         if isinstance(self._outcome, ChorusError):
             raise self._outcome
