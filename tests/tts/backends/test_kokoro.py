@@ -148,7 +148,7 @@ async def test_voices_are_those_whose_language_can_be_read(many_models: Path) ->
         names = {voice.id for voice in backend.voices()}
         assert "af_bella" in names
         assert ("zf_xiaobei" in names) == (find_spec("jieba") is not None)
-        assert ("jf_alpha" in names) == (find_spec("pyopenjtalk") is not None)
+        assert ("jf_alpha" in names) == all(find_spec(name) for name in ("fugashi", "pyopenjtalk"))
 
 
 @pytest.mark.parametrize("voice", ["nobody", "af_bella+nobody", "af_bella(0)"])
