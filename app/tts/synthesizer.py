@@ -225,6 +225,15 @@ class Synthesizer:
         for line in self._lines.values():
             line.let_go(client)
 
+    def choose_voice(self, request: SpeechRequest) -> Voice:
+        """Return the voice that would speak most of a request, without looking at what it says.
+
+        Raises:
+            BackendUnavailable: the named backend, or every one, cannot speak now.
+            VoiceNotFound: the voice does not exist there.
+        """
+        return self._roster.choose(request).voice
+
     def plan(self, request: SpeechRequest, voice: Voice | None = None) -> Plan:
         """Choose backend, voices and form, and write the score; a voice that is given speaks most of it.
 
@@ -234,7 +243,7 @@ class Synthesizer:
             InvalidInput: the sample rate is out of range, or the markup is not what it should be.
             NothingToSpeak: the text has nothing in it that can be spoken.
         """
-        voice = voice or self._roster.choose(request).voice
+        voice = voice or self.choose_voice(request)
         output = Output.of(request)
         return Plan(compose(request, voice, self._roster.named(voice.backend)), output)
 
@@ -314,7 +323,7 @@ class Synthesizer:
 
     async def pause(self, request: SpeechRequest, *, seconds: float) -> Speech:
         """Return silence in the form that a request asks for: what a piece without words sounds like."""
-        voice, output = self._roster.choose(request).voice, Output.of(request)
+        voice, output = self.choose_voice(request), Output.of(request)
         rate = self._roster.named(voice.backend).sample_rate
         return await self._render(bytes(2 * round(seconds * rate)), output, voice)
 
@@ -343,7 +352,7 @@ class Synthesizer:
         async def attempt(voice: Voice) -> None:
             await self._stream_with(self.plan(request, voice), client, emit_and_note, room)
 
-        await self._hand_over(self._roster.choose(request).voice, request, attempt, is_too_late=lambda: heard)
+        await self._hand_over(self.choose_voice(request), request, attempt, is_too_late=lambda: heard)
 
     async def _stream_with(
         self, plan: Plan, client: Hashable, emit: Callable[[bytes], None], room: Callable[[], Awaitable[None]]

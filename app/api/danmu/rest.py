@@ -160,7 +160,6 @@ def rest(synthesizer: Synthesizer, *, stats: Callable[[], dict[str, Any]]) -> AP
     async def stream(request: Request, query: Annotated[StreamQuery, Query()]) -> Response:
         try:
             asked = query.request(query.text, formats=STREAM_FORMATS)
-            synthesizer.plan(asked)
         except ChorusError as error:
             return failure(error)
         return SpeechStream(synthesizer, asked, client=_client(request))

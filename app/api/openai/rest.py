@@ -96,9 +96,9 @@ def _ask(synthesizer: Synthesizer, body: SpeechBody) -> SpeechRequest:
         sample_rate=messages.sample_rate(response_format, quality),
         speed=1.0 if body.speed is None else body.speed,
     )
-    natural = synthesizer.plan(asked).voice
     if body.voice not in NAMES:
         return asked
+    natural = synthesizer.choose_voice(asked)
     return replace(asked, voice=stand_in(body.voice, natural, synthesizer.voices(backend=natural.backend)))
 
 

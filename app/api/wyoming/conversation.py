@@ -182,7 +182,7 @@ class Conversation:
             return
         request = replace(job, language=job.language or self._language)
         try:
-            self._language = self._language or self._synthesizer.plan(request).voice.language
+            self._language = self._language or self._synthesizer.choose_voice(request).language
             await self._synthesizer.stream(request, client=self._client, emit=self._emit, room=self._outbox.room)
         except NothingToSpeak:
             pass  # if that is all of the text, its end is a short silence
