@@ -1,0 +1,66 @@
+"""The nouns of a voice that takes are spoken with: a speech backend's voice, changed in a way of its own."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from app.takes.prosody import Prosody
+from app.takes.take import Status, Webhook, Wording
+
+
+class VoiceGender(StrEnum):
+    """How a voice is heard."""
+
+    FEMALE = "female"
+    MALE = "male"
+    NONBINARY = "nonbinary"
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What sets a voice apart from the backend's own; kept with the voice, so that it never changes under its user."""
+
+    seed: int
+    """64 bits; chooses among the backend's voices of each language."""
+    gender: VoiceGender
+    pitch: float = 0.0
+    """Semitones."""
+    pitch_range: float = 1.0
+    """How far the intonation goes beside the backend's own."""
+    speed: float = 1.0
+    timbre: float = 0.0
+    """Semitones by which the formants move."""
+    tilt: float = 0.0
+    """dB per octave."""
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceRequest:
+    """What a client asks for."""
+
+    name: str
+    model: str
+    """Name of the model, which is the name of a speech backend."""
+    gender: VoiceGender
+    description: str | None = None
+    default_style: tuple[str, ...] = ()
+    default_prosody: Prosody | None = None
+    example: Wording | None = None
+    """None: a sentence of ours."""
+    done_webhook: Webhook | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A voice of one account, or of everybody."""
+
+    id: str
+    """`v` and a ULID in lower case."""
+    owner: str | None
+    """Id of the account; None for those that the server brings, which nobody may change."""
+    request: VoiceRequest
+    """With later changes of its name, gender, description and defaults."""
+    design: Design
+    status: Status
+    timestamp_ms: int
+    """Milliseconds since the epoch when it was asked for."""
+    example_take_id: str | None = None
