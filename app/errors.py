@@ -6,6 +6,7 @@ A message names the thing, its value and the rule that it breaks.
     ChorusError
     ├── InvalidInput             the caller sent a value that breaks a rule
     │   ├── TextTooLong
+    │   ├── BodyTooLarge         a request with more bytes than any may have
     │   ├── NothingToSpeak       a text without anything that can be spoken
     │   ├── InvalidAudio         not audio, damaged, or beyond the bounds of decoding
     │   └── ForbiddenAddress     an outgoing URL that may not be called
@@ -59,6 +60,14 @@ class TextTooLong(InvalidInput):
         self.length = length
         self.limit = limit
         self.unit = unit
+
+
+class BodyTooLarge(InvalidInput):
+    """A request whose body has more than `limit` bytes."""
+
+    def __init__(self, message: str, *, limit: int) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class NothingToSpeak(InvalidInput):

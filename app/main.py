@@ -1,12 +1,11 @@
 """The application: doors mounted over engines, and the order in which a request passes what stands before them."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
@@ -15,14 +14,19 @@ from app.api.danmu.messages import MAX_MESSAGE_BYTES
 from app.api.danmu.rest import rest as danmu_rest
 from app.api.danmu.router import router as danmu_router
 from app.api.health import health
+from app.api.openai.failure import describe as describe_for_openai
+from app.api.openai.rest import PATHS as OPENAI_PATHS
 from app.api.openai.rest import rest as openai_rest
 from app.api.pages import pages
 from app.api.wyoming.conversation import WyomingLimits
 from app.api.wyoming.server import serve as serve_wyoming
+from app.errors import ChorusError
 from app.runtime.access import AccessMiddleware
+from app.runtime.body_limit import BodyLimit
 from app.runtime.connections import AdmissionLimits
 from app.runtime.credentials import CredentialMiddleware, RequireIdentity
 from app.runtime.metrics import MetricsMiddleware
+from app.runtime.refusal import plainly
 from app.runtime.server import SocketLimits
 from app.runtime.session import SessionLimits
 from app.services import Services
@@ -58,15 +62,24 @@ def create_app(settings: Settings) -> FastAPI:
     _open_danmu(app, services, settings)
     app.include_router(openai_rest(services.synthesizer))
     # The last one added stands outermost.
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=MAX_BODY_BYTES)
+    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, describe=describe_refusal)
     app.add_middleware(
-        RequireIdentity, authority=services.authority, required=settings.auth_required, open_paths=OPEN_PATHS
+        RequireIdentity,
+        authority=services.authority,
+        required=settings.auth_required,
+        open_paths=OPEN_PATHS,
+        describe=describe_refusal,
     )
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(MetricsMiddleware, metrics=services.metrics)
     app.add_middleware(AccessMiddleware)
     app.add_middleware(CredentialMiddleware, placeholders=settings.anonymous_keys)
     return app
+
+
+def describe_refusal(path: str, error: ChorusError) -> Mapping[str, object]:
+    """Return what is told to a request that comes to no route, in the words of the door at which it knocked."""
+    return describe_for_openai(error) if path.startswith(OPENAI_PATHS) else plainly(path, error)
 
 
 def socket_limits(path: str) -> SocketLimits:

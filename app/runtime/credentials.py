@@ -10,14 +10,15 @@ for exactly this request, while a header may be the habit of an HTTP client or b
 the webhooks that their senders sign. A token and an API key may each stand in the other's place.
 """
 
-import json
 from collections.abc import Collection
+from http import HTTPStatus
 from urllib.parse import unquote_plus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import Denied, InvalidCredential, MissingCredential, Unavailable
 from app.runtime.auth import Authority, Credential, Identity
+from app.runtime.refusal import Describe, plainly, refuse, route_path
 
 _QUERY_NAMES = ("sig", "token", "api_key")
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -47,8 +48,8 @@ class CredentialMiddleware:
 class RequireIdentity:
     """Refuses a credential that is wrong, and with `required` also those who present none.
 
-    HTTP is answered 401 with `{"detail": ...}`; a WebSocket is refused in its handshake, with 401 where the
-    server has the extension for it and else with 403. A key store that cannot answer makes it 503.
+    HTTP is answered 401; a WebSocket is refused in its handshake, with 401 where the server has the extension for
+    it and else with 403. A key store that cannot answer makes it 503.
 
     Args:
         app: what stands behind.
@@ -57,14 +58,24 @@ class RequireIdentity:
         open_paths: paths, without a proxy's prefix, where nothing is needed and nothing is judged: health
             checks, log-in, and webhooks whose senders use the header for a signature of their own. One that ends
             with a slash opens all below it.
+        describe: what the answer says.
     """
 
-    def __init__(self, app: ASGIApp, authority: Authority, *, required: bool, open_paths: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        authority: Authority,
+        *,
+        required: bool,
+        open_paths: Collection[str] = (),
+        describe: Describe = plainly,
+    ) -> None:
         self._app = app
         self._authority = authority
         self._required = required
         self._open_paths = frozenset(open_paths)
         self._open_folders = tuple(path for path in self._open_paths if path.endswith("/") and path != "/")
+        self._describe = describe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Judge, then go on or refuse."""
@@ -76,9 +87,17 @@ class RequireIdentity:
             if identity is None and self._required:
                 raise MissingCredential("a bearer token, an API key or a signed URL is needed")
         except (Denied, Unavailable) as error:
-            await _refuse(scope, receive, send, error)
+            await self._refuse(scope, receive, send, error)
             return
         await self._app(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, error: Denied | Unavailable) -> None:
+        content = self._describe(route_path(scope), error)
+        if isinstance(error, Denied):
+            bearer = [(b"www-authenticate", b"Bearer")]
+            await refuse(scope, receive, send, status=HTTPStatus.UNAUTHORIZED, content=content, headers=bearer)
+        else:
+            await refuse(scope, receive, send, status=HTTPStatus.SERVICE_UNAVAILABLE, content=content)
 
     def _is_open(self, path: str) -> bool:
         return path in self._open_paths or path.startswith(self._open_folders)
@@ -138,15 +157,6 @@ def require(scope: Scope, *, role: str | None = None) -> Identity:
     return identity
 
 
-def route_path(scope: Scope) -> str:
-    """Return the path as the router sees it: without the prefix that a proxy strips (`root_path`)."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "")
-    if root and path.startswith(f"{root}/"):
-        return path[len(root) :]
-    return path
-
-
 def _split_query(query: bytes) -> tuple[bytes, dict[str, str]]:
     if not query:
         return query, {}
@@ -180,20 +190,3 @@ def _from_headers(scope: Scope) -> Credential | None:
         elif name == b"x-api-key" and value.strip():
             api_key = Credential("token", value.decode("latin-1").strip())
     return api_key
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, error: Denied | Unavailable) -> None:
-    prefix = "http"
-    if scope["type"] == "websocket":
-        await receive()  # websocket.connect
-        if "websocket.http.response" not in scope.get("extensions", {}):
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        prefix = "websocket.http"
-    status = 401 if isinstance(error, Denied) else 503
-    body = json.dumps({"detail": str(error)}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    await send({"type": f"{prefix}.response.start", "status": status, "headers": headers})
-    await send({"type": f"{prefix}.response.body", "body": body})

@@ -32,8 +32,15 @@ def test_a_key_of_the_server_opens_everything(client):
 
 
 def test_a_wrong_key_is_an_authentication_error(client):
-    with pytest.raises(openai.AuthenticationError):
+    with pytest.raises(openai.AuthenticationError) as refused:
         client.with_options(api_key="sk-wrong").models.list()
+    assert (refused.value.code, refused.value.type) == ("invalid_api_key", "invalid_request_error")
+
+
+def test_a_body_that_is_too_large_is_refused_in_openais_words(client):
+    with pytest.raises(openai.APIStatusError) as refused:
+        client.audio.speech.create(model="tts-1", voice="nova", input="a" * 2**20)
+    assert (refused.value.status_code, refused.value.code) == (413, "body_too_large")
 
 
 def test_voices_are_listed_for_whoever_has_the_key(server):

@@ -20,7 +20,6 @@ from app.runtime.credentials import (
     authenticate,
     identity_of,
     require,
-    route_path,
     take_credential,
 )
 from tests.runtime.plain_server import serving
@@ -180,14 +179,6 @@ async def test_signed_url_works_behind_a_prefix() -> None:
     assert await authenticate(scope, AUTHORITY)
 
 
-@pytest.mark.parametrize(
-    ("path", "root", "expected"),
-    [("/a", "", "/a"), ("/r/a", "/r", "/a"), ("/ra", "/r", "/ra"), ("/a", "/r", "/a"), ("/r", "/r", "/r")],
-)
-def test_route_path(path: str, root: str, expected: str) -> None:
-    assert route_path(request(path=path, root_path=root)) == expected
-
-
 async def test_without_required_everybody_may_pass_but_the_wrong() -> None:
     app = RequireIdentity(teller, AUTHORITY, required=False)
     assert subject(await call(app, request())) is None
@@ -224,6 +215,12 @@ async def test_refusal_over_http() -> None:
     assert headers[b"www-authenticate"] == b"Bearer"
     assert headers[b"content-type"] == b"application/json"
     assert "needed" in json.loads(body["body"])["detail"]
+
+
+async def test_the_words_of_a_refusal_are_chosen_by_path() -> None:
+    app = RequireIdentity(teller, AUTHORITY, required=True, describe=lambda path, error: {path: str(error)})
+    _, body = await call(app, request(path="/r/v1/models", root_path="/r"))
+    assert "is needed" in json.loads(body["body"])["/v1/models"]
 
 
 async def test_refusal_of_a_websocket_without_the_extension() -> None:

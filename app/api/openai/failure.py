@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from app.api.openai.messages import SpeechBody
 from app.errors import (
     BackendUnavailable,
+    BodyTooLarge,
     ChorusError,
     Denied,
     InvalidCredential,
@@ -31,6 +32,7 @@ INVALID, LIMITED, BROKEN = "invalid_request_error", "rate_limit_error", "server_
 
 ANSWERS: tuple[tuple[type[ChorusError], HTTPStatus, str, str], ...] = (
     (TextTooLong, HTTPStatus.BAD_REQUEST, INVALID, "string_above_max_length"),
+    (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, INVALID, "body_too_large"),
     (NothingToSpeak, HTTPStatus.BAD_REQUEST, INVALID, "nothing_to_speak"),
     (InvalidInput, HTTPStatus.BAD_REQUEST, INVALID, "invalid_value"),
     (VoiceNotFound, HTTPStatus.NOT_FOUND, INVALID, "voice_not_found"),

@@ -18,6 +18,9 @@ from app.runtime.limits import client_key
 from app.tts.speech import Quality, SpeechRequest
 from app.tts.synthesizer import Synthesizer
 
+PATHS = ("/v1/audio/", "/v1/models")
+"""What the paths of this door begin with."""
+
 EVENTS = Wrapping(
     wrap=messages.encode_delta,
     end=messages.encode_done(),

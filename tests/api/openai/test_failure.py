@@ -21,6 +21,7 @@ def answer(error):
             "input",
             "string_above_max_length",
         ),
+        (errors.BodyTooLarge("large", limit=5), 413, "invalid_request_error", None, "body_too_large"),
         (errors.NothingToSpeak(), 400, "invalid_request_error", "input", "nothing_to_speak"),
         (
             errors.InvalidInput("no such format", field="format"),
