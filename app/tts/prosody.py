@@ -11,12 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from app.errors import InvalidInput
-from app.tts.speech import MAX_SPEED, MIN_SPEED
+from app.tts.speech import MAX_PITCH, MAX_SPEED, MAX_VOLUME, MIN_SPEED
 
-MAX_PITCH = 12.0
-"""Semitones, up or down."""
-MAX_VOLUME = 12.0
-"""dB."""
 MIN_VOLUME = -60.0
 """dB; what is quieter still, is silent."""
 

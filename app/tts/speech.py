@@ -4,6 +4,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.audio.format import Format
+from app.errors import InvalidInput
+
+MIN_SAMPLE_RATE = 8_000
+MAX_SAMPLE_RATE = 48_000
+MIN_SPEED, MAX_SPEED = 0.25, 4.0
+MAX_PITCH = 12.0
+"""Semitones, up or down."""
+MAX_PITCH_RANGE = 2.0
+MAX_TIMBRE = 6.0
+"""Semitones, up or down: a child's head and a giant's."""
+MAX_TILT = 6.0
+"""dB per octave, up or down; voices themselves fall by some 6 to 12."""
+MAX_VOLUME = 12.0
+"""dB."""
+
+_MANNERS = {
+    "pitch": (-MAX_PITCH, MAX_PITCH),
+    "pitch_range": (0.0, MAX_PITCH_RANGE),
+    "timbre": (-MAX_TIMBRE, MAX_TIMBRE),
+    "tilt": (-MAX_TILT, MAX_TILT),
+    "volume": (-MAX_VOLUME, MAX_VOLUME),
+}
 
 
 class Gender(StrEnum):
@@ -39,6 +61,33 @@ class Voice:
 
 
 @dataclass(frozen=True, slots=True)
+class Manner:
+    """How speech departs from its voice's own way; by default not at all.
+
+    Raises:
+        InvalidInput: a value is out of its range.
+    """
+
+    pitch: float = 0.0
+    """Semitones higher or lower, within ±`MAX_PITCH`."""
+    pitch_range: float = 1.0
+    """How far the intonation goes beside the voice's own: 0 is monotone, `MAX_PITCH_RANGE` (2) twice as far."""
+    timbre: float = 0.0
+    """Semitones by which the formants move while pitch and pace stay, within ±`MAX_TIMBRE`: another size of head."""
+    tilt: float = 0.0
+    """dB per octave around 1 kHz, within ±`MAX_TILT`: brighter or darker."""
+    volume: float = 0.0
+    """dB louder or softer than all speech is, within ±`MAX_VOLUME`."""
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _MANNERS.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise InvalidInput(f"{name} {value:g} must be {least:g} to {most:g}", field=name)
+            object.__setattr__(self, name, float(value) + 0.0)  # -0.0 and 0 are 0.0, in the names of caches too
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechRequest:
     """What a client asks for, before anything has been chosen; None leaves the choice to the engine."""
 
@@ -52,6 +101,8 @@ class SpeechRequest:
     """Hz, within `MIN_SAMPLE_RATE`…`MAX_SAMPLE_RATE`."""
     speed: float = 1.0
     """Within `MIN_SPEED`…`MAX_SPEED`; 1 is the pace of the live chat."""
+    manner: Manner = Manner()
+    """Where the text is markup too, its pitch and volume are counted from there."""
     timestamps: bool = False
     """Whether the times of words are wanted."""
     max_age: float | None = None
@@ -75,6 +126,8 @@ class Utterance:
     """Semitones above the voice's own."""
     marks: bool = False
     """Whether the times of words and phonemes are wanted; a backend that does not know them gives none."""
+    pitch_range: float = 1.0
+    """How far the intonation goes beside the voice's own: 0 is monotone, 2 twice as far."""
 
 
 class MarkKind(StrEnum):
@@ -147,8 +200,3 @@ class BackendReport:
     """Moving average of the time of one job; None before the first."""
     gpu_memory_usage: float | None
     """Fraction 0…1; None where it uses no GPU."""
-
-
-MIN_SAMPLE_RATE = 8_000
-MAX_SAMPLE_RATE = 48_000
-MIN_SPEED, MAX_SPEED = 0.25, 4.0

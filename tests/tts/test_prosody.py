@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput
-from app.tts.prosody import MAX_PITCH, MAX_VOLUME, Prosody
-from app.tts.speech import MAX_SPEED, MIN_SPEED
+from app.tts.prosody import Prosody
+from app.tts.speech import MAX_PITCH, MAX_SPEED, MAX_VOLUME, MIN_SPEED
 
 FAST = Prosody(speed=2.0, pitch=1.0, volume=3.0)
 
