@@ -50,6 +50,17 @@ class VoiceRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class VoiceChange:
+    """What is to be said of a voice from now on; None leaves it as it is."""
+
+    name: str | None = None
+    gender: VoiceGender | None = None
+    description: str | None = None
+    default_style: tuple[str, ...] | None = None
+    default_prosody: Prosody | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Voice:
     """A voice of one account, or of everybody."""
 
