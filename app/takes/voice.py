@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from app.takes import styles
 from app.takes.prosody import Prosody
+from app.takes.shape import Shape
 from app.takes.take import Status, Webhook, Wording
 
 
@@ -20,17 +22,10 @@ class Design:
     """What sets a voice apart from the backend's own; kept with the voice, so that it never changes under its user."""
 
     seed: int
-    """64 bits; chooses among the backend's voices of each language."""
+    """63 bits, which a database takes for a number; chooses among the backend's voices of each language."""
     gender: VoiceGender
-    pitch: float = 0.0
-    """Semitones."""
-    pitch_range: float = 1.0
-    """How far the intonation goes beside the backend's own."""
-    speed: float = 1.0
-    timbre: float = 0.0
-    """Semitones by which the formants move."""
-    tilt: float = 0.0
-    """dB per octave."""
+    shape: Shape = Shape()
+    """How it differs from the voice that is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +70,13 @@ class Voice:
     timestamp_ms: int
     """Milliseconds since the epoch when it was asked for."""
     example_take_id: str | None = None
+
+    def shape(self, wording: Wording) -> Shape:
+        """Return how far it is moved to speak a take; what the wording leaves open, the defaults say.
+
+        Raises:
+            InvalidInput: there is no such style, or two exclude each other.
+        """
+        prosody = wording.prosody or self.request.default_prosody
+        styled = self.design.shape + styles.shape_of(wording.style or self.request.default_style)
+        return styled + prosody.shape if prosody else styled
