@@ -27,6 +27,9 @@ class Traits:
     is_costly: bool = False
     """Whether speech of it is worth keeping on disk: it takes long, or comes from elsewhere. Its voices then have a
     `version`, so that a new model is not heard in the speech of the old one."""
+    lookahead: float = 0.0
+    """Seconds of sound that are there so soon that a stream can be held back for them, to be as loud as it should be
+    from its first word on; 0 where waiting would be noticed."""
 
 
 class Backend(Protocol):

@@ -101,9 +101,14 @@ class Leveler:
             self.learn(voice, heard)
         return levelled
 
-    def stream(self, voice: Voice, sample_rate: int, *, volume: float = 0.0) -> "LevelledStream":
-        """Begin an utterance that goes out while it is made; `volume` as for `level`."""
-        return LevelledStream(self, voice, sample_rate, volume)
+    def stream(
+        self, voice: Voice, sample_rate: int, *, volume: float = 0.0, lookahead: float = 0.0
+    ) -> "LevelledStream":
+        """Begin an utterance that goes out while it is made; `volume` as for `level`.
+
+        Its first `lookahead` seconds are held back until they have been heard; one that is shorter is levelled whole.
+        """
+        return LevelledStream(self, voice, sample_rate, volume, lookahead)
 
     def _constant_gain(self, voice: Voice, seconds: float) -> float | None:
         """Return the dB for a line of a voice that is known well enough, None where it must be measured."""
@@ -122,13 +127,18 @@ class Leveler:
             return bytes(len(pcm)), None
         samples, meter = from_bytes(pcm), _meter(sample_rate)
         meter.push(samples.astype(np.float32))
-        lufs = meter.loudness()
-        if lufs is None:
+        heard = _impression(meter, _peak(samples))
+        if heard is None:
             return pcm, None
-        heard, gain = Impression(lufs, meter.seconds, _peak(samples)), self.gain(lufs, volume)
+        levelled = self.bring(samples, heard, sample_rate, volume)
+        return (pcm if levelled is samples else to_bytes(levelled)), heard
+
+    def bring(self, samples: Pcm, heard: Impression, sample_rate: int, volume: float) -> Pcm:
+        """Bring a whole utterance that was heard to the target and `volume`; the same object if it is there."""
+        gain = self.gain(heard.lufs, volume)
         if abs(gain) < MIN_CHANGE and heard.peak < self.peak_dbfs - MARGIN:
-            return pcm, heard
-        return to_bytes(self.limiter(sample_rate).push(samples, to_amplitude(gain), last=True)), heard
+            return samples
+        return self.limiter(sample_rate).push(samples, to_amplitude(gain), last=True)
 
     def gain(self, lufs: float, volume: float) -> float:
         """Return the dB that bring speech of a loudness to the target and `volume`."""
@@ -160,15 +170,18 @@ class Leveler:
 
 
 class LevelledStream:
-    """One utterance, levelled while it is made; some 40 ms are held back.
+    """One utterance, levelled while it is made; some 40 ms are held back, and its first `lookahead` seconds.
 
     The gain follows the loudness of all that was heard so far, and of the voice's past, chunk by chunk.
     """
 
-    def __init__(self, leveler: Leveler, voice: Voice, sample_rate: int, volume: float) -> None:
+    def __init__(self, leveler: Leveler, voice: Voice, sample_rate: int, volume: float, lookahead: float) -> None:
         self._leveler = leveler
         self._volume = volume
         self._voice = voice
+        self._sample_rate = sample_rate
+        self._lookahead = lookahead
+        self._held: list[Pcm] = []
         self._expected = leveler.expect(voice)
         self._meter = _meter(sample_rate)
         self._limiter = leveler.limiter(sample_rate)
@@ -181,22 +194,41 @@ class LevelledStream:
         samples = from_bytes(pcm)
         self._meter.push(samples.astype(np.float32))
         self._peak = max(self._peak, _peak(samples))
+        if self._lookahead:
+            self._held.append(samples)
+            if self._meter.seconds < self._lookahead:
+                return b""
+            samples, self._lookahead = self._take_held(), 0.0
         return to_bytes(self._limiter.push(samples, self._gain()))
 
     def finish(self) -> bytes:
         """Return the rest; remembers the voice."""
         if self._volume == -math.inf:
             return b""
-        lufs = self._meter.loudness()
-        if lufs is not None:
-            self._leveler.learn(self._voice, Impression(lufs, self._meter.seconds, self._peak))
-        return to_bytes(self._limiter.push(np.zeros(0, np.int16), self._gain(), last=True))
+        heard = _impression(self._meter, self._peak)
+        if heard is not None:
+            self._leveler.learn(self._voice, heard)
+        held = self._take_held()
+        if not self._lookahead:
+            return to_bytes(self._limiter.push(held, self._gain(), last=True))
+        return to_bytes(held if heard is None else self._leveler.bring(held, heard, self._sample_rate, self._volume))
+
+    def _take_held(self) -> Pcm:
+        held = np.concatenate(self._held) if self._held else np.zeros(0, np.int16)
+        self._held.clear()
+        return held
 
     def _gain(self) -> float:
         lufs, likely = self._meter.loudness(), self._expected
         if lufs is not None and self._meter.seconds >= ENOUGH_SECONDS:
             likely = likely.mix(Impression(lufs, self._meter.seconds))
         return to_amplitude(self._leveler.gain(likely.lufs, self._volume))
+
+
+def _impression(meter: SpeechMeter, peak: float) -> Impression | None:
+    """Return what was heard, None if that was silence."""
+    lufs = meter.loudness()
+    return None if lufs is None else Impression(lufs, meter.seconds, peak)
 
 
 def _meter(sample_rate: int) -> SpeechMeter:

@@ -124,13 +124,17 @@ async def perform(backend: Backend, score: Score, leveler: Leveler | None = None
 async def play(backend: Backend, part: Part, leveler: Leveler | None = None) -> AsyncGenerator[Sound, None]:
     """Yield one part as it is made, as `Backend.synthesize` does.
 
-    Without a leveler a gain that would clip is cut at full scale; with one some 40 ms are held back.
+    Without a leveler a gain that would clip is cut at full scale; with one some 40 ms are held back, and as much of the
+    beginning as the backend is ahead with.
     """
     if isinstance(part, Pause):
         yield Sound(silence(part.seconds, backend.sample_rate))
         return
     voice = part.utterance.voice
-    levelled = leveler.stream(voice, backend.sample_rate, volume=part.gain) if leveler else None
+    levelled = None
+    if leveler:
+        ahead = backend.traits.lookahead
+        levelled = leveler.stream(voice, backend.sample_rate, volume=part.gain, lookahead=ahead)
     async with aclosing(backend.synthesize(part.utterance, whole=False)) as sounds:
         async for sound in sounds:
             yield replace(sound, pcm=levelled.push(sound.pcm)) if levelled else _amplified(sound, part.gain)

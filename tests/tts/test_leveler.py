@@ -49,9 +49,9 @@ def measure(pcm: bytes, rate: int = RATE) -> tuple[float | None, float]:
     return loudness(samples, sample_rate=rate), to_decibels(true_peak(samples))
 
 
-def streamed(leveler: Leveler, pcm: bytes, *, volume: float = 0.0) -> bytes:
+def streamed(leveler: Leveler, pcm: bytes, *, volume: float = 0.0, lookahead: float = 0.0) -> bytes:
     """As espeak-ng streams: 60 ms, then ever longer chunks."""
-    stream, out, size = leveler.stream(voice(), RATE, volume=volume), b"", 2_646
+    stream, out, size = leveler.stream(voice(), RATE, volume=volume, lookahead=lookahead), b"", 2_646
     while pcm:
         out += stream.push(pcm[:size])
         pcm, size = pcm[size:], 2 * size
@@ -124,6 +124,7 @@ async def test_silence_stays_silence(pcm):
     leveler = Leveler()
     assert await leveler.level(pcm, voice=voice(), sample_rate=RATE) == pcm
     assert streamed(leveler, pcm) == pcm
+    assert streamed(leveler, pcm, lookahead=4) == pcm
     assert leveler.expect(voice()).lufs == levels.UNKNOWN_LUFS
 
 
@@ -131,6 +132,7 @@ async def test_a_volume_of_nothing_is_silence_as_long():
     leveler, pcm = Leveler(), speech()
     assert await leveler.level(pcm, voice=voice(), sample_rate=RATE, volume=-math.inf) == bytes(len(pcm))
     assert streamed(leveler, pcm, volume=-math.inf) == bytes(len(pcm))
+    assert streamed(leveler, pcm, volume=-math.inf, lookahead=4) == bytes(len(pcm))
 
 
 async def test_what_is_right_already_is_passed_on():
@@ -166,6 +168,25 @@ async def test_a_stream_of_an_unknown_voice_becomes_right_by_itself():
     out = streamed(Leveler(), pcm)
     assert len(out) == len(pcm)
     assert measure(out[len(out) // 2 & ~1 :])[0] == pytest.approx(-16, abs=1.5)
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 3.9])
+async def test_a_stream_that_looks_ahead_to_its_end_is_levelled_as_a_whole(seconds):
+    pcm = speech(seconds, peak_dbfs=-20)
+    assert streamed(Leveler(), pcm, lookahead=4) == await Leveler().level(pcm, voice=voice(), sample_rate=RATE)
+
+
+async def test_a_stream_that_looks_ahead_is_right_from_its_beginning():
+    pcm = speech(6, peak_dbfs=-25)
+    out = streamed(Leveler(), pcm, lookahead=2)
+    assert len(out) == len(pcm)
+    assert measure(out[: 2 * RATE])[0] == pytest.approx(-16, abs=1)
+
+
+async def test_a_stream_that_looks_ahead_goes_out_as_soon_as_it_has_heard_enough():
+    stream, half = Leveler().stream(voice(), RATE, lookahead=1.0), speech(0.5)
+    assert stream.push(half) == b""
+    assert len(stream.push(half)) > len(half)
 
 
 async def test_streams_teach_the_leveler():

@@ -22,6 +22,9 @@ _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _LIST_TERMINATED = 0
 """espeakEVENT_LIST_TERMINATED."""
 _GENDERS = {1: "male", 2: "female"}
+_NOTHING = b" "
+_ECHO_BUFFER_MS = 1000
+"""More than the longest echo: its delay is kept in one byte of milliseconds."""
 
 _NOT_TEXT = bytes.maketrans(bytes((*range(9), *range(11, 32), 127)), b" " * 31)
 """Control characters become spaces: NUL would end the text, and 1 begins a command (speak_lib's embedded commands)."""
@@ -76,6 +79,7 @@ class Engine:
         self._hear: Callable[[bytes], bool] = _ignore
         self._notice: Notice | None = None
         self._failure: OSError | MemoryError | None = None
+        self._last_count = 0
         if self._library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _DONT_EXIT) != SAMPLE_RATE:
             raise OSError(f"espeak-ng finds no data that it can use in {data}")
         self._callback = _Callback(self._take)
@@ -117,17 +121,26 @@ class Engine:
 
         No markup and no command in the text is obeyed. What `hear` raises, if it is an OSError or MemoryError, ends the
         speech and is raised here.
+
+        Some variants have an echo, of which the library drops what does not fit into the last buffer. A last buffer
+        that is full is the sign of it, and speaking nothing brings the rest.
         """
-        if buffer_ms != self._buffer_ms:
-            self._library.espeak_ng_InitializeOutput(_NG_SYNCHRONOUS, buffer_ms, None)
-            self._buffer_ms = buffer_ms
         self._hear, self._notice, self._failure = hear, notice, None
         self._library.espeak_ng_SetPhonemeEvents(notice is not None, notice is not None)
-        clean = text.translate(_NOT_TEXT)
-        self._library.espeak_Synth(clean, len(clean) + 1, 0, 1, 0, _CHARS_UTF8, None, None)
+        self._synthesize(text.translate(_NOT_TEXT), buffer_ms)
+        if self._last_count >= buffer_ms * SAMPLE_RATE // 1000:
+            self._notice = None
+            self._synthesize(_NOTHING, _ECHO_BUFFER_MS)
         self._hear = _ignore
         if self._failure:
             raise self._failure
+
+    def _synthesize(self, clean: bytes, buffer_ms: int) -> None:
+        if buffer_ms != self._buffer_ms:
+            self._library.espeak_ng_InitializeOutput(_NG_SYNCHRONOUS, buffer_ms, None)
+            self._buffer_ms = buffer_ms
+        self._last_count = 0
+        self._library.espeak_Synth(clean, len(clean) + 1, 0, 1, 0, _CHARS_UTF8, None, None)
 
     def _take(self, address: int | None, count: int, events: int | None) -> int:
         """Be the library's callback: 1 ends the speech. No exception can cross the C code."""
@@ -136,10 +149,11 @@ class Engine:
         if not address or count <= 0:
             return 0
         try:
-            return 0 if self._hear(ctypes.string_at(address, 2 * count)) else 1
+            wanted = self._hear(ctypes.string_at(address, 2 * count))
         except (OSError, MemoryError) as failure:
-            self._failure = failure
-            return 1
+            self._failure, wanted = failure, False
+        self._last_count = count if wanted else 0
+        return 0 if wanted else 1
 
     def _tell(self, address: int, notice: Notice) -> None:
         while (event := _Event.from_address(address)).type != _LIST_TERMINATED:

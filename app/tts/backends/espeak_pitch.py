@@ -11,6 +11,7 @@ All of it grows by k if r does, and B · 2**(…) is k · B + 18 (k - 1) r0.
 """
 
 import math
+from functools import lru_cache
 
 STEPS_OF_AN_OCTAVE = 50
 RANGE_OF_BASE = 0.234
@@ -19,6 +20,7 @@ WIDEST_RANGE = 99
 """More is taken as this; from here on the tones of a tonal language rise less than its base."""
 
 
+@lru_cache(maxsize=1024)
 def higher(semitones: float, *, pitch_range: int) -> tuple[int, int]:
     """Return pitch (0…100) and range of pitch (0…99) that sound so much higher than pitch 50 with `pitch_range`.
 
