@@ -37,6 +37,8 @@ class Priority(IntEnum):
     PAID = 1
     MODERATOR = 3
     NORMAL = 5
+    BATCH = 7
+    """Nobody listens yet: goes when no other class waits."""
 
 
 class Turn:
@@ -111,6 +113,7 @@ class WaitingLine:
         self._classes: dict[Priority, OrderedDict[Hashable, deque[Turn]]] = {
             priority: OrderedDict() for priority in Priority
         }
+        self._live = tuple(clients for priority, clients in self._classes.items() if priority < Priority.BATCH)
         self._running: set[Turn] = set()
         self._held: set[Hashable] = set()
         self._waiting = 0
@@ -162,10 +165,13 @@ class WaitingLine:
 
     @property
     def round_seconds(self) -> float | None:
-        """Seconds in which everybody who waits gets one turn; None before the first job. Costs nothing to ask."""
+        """Seconds in which everybody who waits gets one turn, except for batches; None before the first job.
+
+        Costs nothing to ask.
+        """
         if self._average is None:
             return None
-        return sum(map(len, self._classes.values())) * self._average / self.concurrency
+        return sum(map(len, self._live)) * self._average / self.concurrency
 
     def hold(self, client: Hashable) -> None:
         """Give the client no turn until `let_go`; its places are kept."""

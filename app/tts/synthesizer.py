@@ -247,8 +247,23 @@ class Synthesizer:
         output = Output.of(request)
         return Plan(compose(request, voice, self._roster.named(voice.backend)), output)
 
-    async def speak(self, request: SpeechRequest, *, client: Hashable, priority: Priority = Priority.NORMAL) -> Speech:
-        """Return finished speech, made now or before.
+    def sample_rate(self, backend: str) -> int:
+        """Return the rate in Hz at which a backend speaks, so that nothing need be resampled.
+
+        Raises:
+            BackendUnavailable: there is no such backend.
+        """
+        return self._roster.named(backend).sample_rate
+
+    async def speak(
+        self,
+        request: SpeechRequest,
+        *,
+        client: Hashable,
+        priority: Priority = Priority.NORMAL,
+        may_hurry: bool = True,
+    ) -> Speech:
+        """Return finished speech, made now or before; `may_hurry` if it may be faster while many wait.
 
         Waits in the backend's line; cancelling leaves it, or stops the backend. Where the request names no backend,
         another one stands in for a backend that fails or takes longer than the hand-over time. Raises what `plan`
@@ -263,7 +278,7 @@ class Synthesizer:
         """
         self.requests += 1
         choice = self._roster.choose(request)
-        job = _Job(self._hurried(request, choice.voice), client, priority)
+        job = _Job(self._hurried(request, choice.voice) if may_hurry else request, client, priority)
         speech = await self._hand_over(choice.voice, request, lambda voice: self._speak_with(voice, job))
         fallen = speech.backend != choice.expected
         return replace(speech, fallback_from=choice.expected) if fallen else speech

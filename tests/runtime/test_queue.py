@@ -160,6 +160,14 @@ async def test_a_higher_class_goes_first() -> None:
         assert await stage.clients_in_turn() == "spmnn"
 
 
+async def test_batches_go_when_nobody_else_waits() -> None:
+    async with Stage() as stage:
+        await stage.enter(*"x")
+        await stage.enter(*"bb", priority=Priority.BATCH)
+        await stage.enter(*"nn")
+        assert await stage.clients_in_turn() == "nnbb"
+
+
 async def test_one_client_may_wait_in_two_classes() -> None:
     async with Stage() as stage:
         await stage.enter(*"xab")
@@ -623,6 +631,18 @@ async def test_a_round_counts_clients_and_not_jobs() -> None:
         assert (line.waiting, line.round_seconds) == (4, 2 * 4.0 / 2)
 
 
-async def pass_through(line: WaitingLine, client: str) -> None:
-    async with line.turn(client):
+async def test_a_round_is_of_those_who_listen() -> None:
+    now = [0.0]
+    line = WaitingLine(concurrency=1, depth=0, clock=lambda: now[0])
+    async with line.turn("x"):
+        now[0] = 4.0
+    async with anyio.create_task_group() as group, line.turn("a"):
+        for client, priority in (("batch", Priority.BATCH), ("b", NORMAL)):
+            group.start_soon(pass_through, line, client, priority)
+        await settle()
+        assert (line.waiting, line.round_seconds) == (2, 4.0)
+
+
+async def pass_through(line: WaitingLine, client: str, priority: Priority = NORMAL) -> None:
+    async with line.turn(client, priority=priority):
         pass

@@ -363,6 +363,31 @@ async def test_a_line_that_waited_too_long_is_dropped():
     assert backend.spoken == ["hello there"]
 
 
+async def test_a_backend_tells_its_rate():
+    async with engine(FakeBackend()) as synthesizer:
+        assert synthesizer.sample_rate("fake") == 8000
+        with pytest.raises(BackendUnavailable, match="absent"):
+            synthesizer.sample_rate("absent")
+
+
+async def test_who_may_not_be_hurried_is_not():
+    now = [0.0]
+    backend = FakeBackend(gated=True)
+    async with engine(backend, catch_up=1.5, clock=lambda: now[0]) as synthesizer, anyio.create_task_group() as group:
+        group.start_soon(lambda: synthesizer.speak(HELLO, client="a"))
+        await until_idle()
+        now[0] = 4.0
+        backend.open_gate()
+        await until_idle()
+        backend.close_gate()
+        for n, may_hurry in enumerate((True, True, True, False)):
+            text = replace(HELLO, text=f"line {n}")
+            group.start_soon(lambda n=n, text=text, h=may_hurry: synthesizer.speak(text, client=n, may_hurry=h))
+            await until_idle()
+        backend.open_gate()
+    assert backend.speeds == [1.0, 1.0, 1.0, 1.4, 1.0]
+
+
 async def test_lines_are_spoken_faster_while_many_wait():
     now = [0.0]
     backend = FakeBackend(gated=True)
