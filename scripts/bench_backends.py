@@ -1,21 +1,25 @@
 """Measures each speech backend that can run here beside its bare library, and how edge gets over its service's faults.
 
-    .venv/bin/python scripts/bench_backends.py
+    .venv/bin/python scripts/bench_backends.py [--xtts-python PYTHON] [BACKEND ...]
 
-Needs the development packages. piper and kokoro speak with tiny models of our own, edge with a local emulator of the
-service: the figures are of the way to the library and back, not of the voices.
+Needs the development packages. piper, kokoro and xtts speak with tiny models of our own, edge with a local emulator of
+the service: the figures are of the way to the library and back, not of the voices. PYTHON is an interpreter that has
+coqui-tts, by default CHORUS_XTTS_PYTHON or the one that runs this; without coqui-tts xtts is left out.
 """
 
+import argparse
 import asyncio
 import logging
 import os
 import platform
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -32,6 +36,7 @@ from app.tts.backends.espeak import Espeak, find_library  # noqa: E402
 from app.tts.backends.espeak_engine import Engine  # noqa: E402
 from app.tts.backends.kokoro import Kokoro  # noqa: E402
 from app.tts.backends.piper import Piper  # noqa: E402
+from app.tts.backends.xtts import Xtts  # noqa: E402
 from app.tts.cache import SpeechCache  # noqa: E402
 from app.tts.leveler import Leveler  # noqa: E402
 from app.tts.speech import SpeechRequest, Utterance  # noqa: E402
@@ -42,6 +47,8 @@ from tests.tts.tiny_voices import write_kokoro, write_piper_voice  # noqa: E402
 
 TEXT = "Hello there my friend, how are you today?"
 RUNS = 40
+SLOW_RUNS = 10
+"""Of xtts, whose every line takes seconds."""
 ALLOWED_SECONDS = 0.003
 
 First = Callable[[], Awaitable[float]]
@@ -72,14 +79,14 @@ async def engine(backend: Backend) -> AsyncIterator[None]:
     async with Synthesizer(
         [backend], workers=workers, cache=cache, queue_depth=10, leveler=Leveler(workers=workers)
     ) as ENGINES[backend.name]:
-        await eventually(lambda: backend.health().available, within=60)
+        await eventually(lambda: backend.health().available, within=200)
         yield
 
 
-async def compare(backend: Backend, bare: First, kind: str) -> None:
+async def compare(backend: Backend, bare: First, kind: str, *, runs: int = RUNS, warm_up: int = 5) -> None:
     """Print one row: the engine and the bare library by turns."""
     async with engine(backend):
-        pairs = [(await ours(backend), await bare()) for _ in range(RUNS + 5)][5:]
+        pairs = [(await ours(backend), await bare()) for _ in range(runs + warm_up)][warm_up:]
     own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     holds = own <= 1.2 * other + ALLOWED_SECONDS
     print(f"| {backend.name} | {own * 1000:.2f} ms | {other * 1000:.2f} ms | {kind} | {'yes' if holds else '**no**'} |")
@@ -151,6 +158,48 @@ async def kokoro(folder: Path) -> None:
     await compare(Kokoro(folder), bare, "kokoro-onnx in this process")
 
 
+async def xtts(folder: Path, python: str) -> None:
+    if not has_coqui(python):
+        print(f"| xtts | – | – | left out: {python} has no coqui-tts | – |")
+        return
+    model, copy = make_xtts(folder, python)
+    with bare_xtts(python, copy) as bare:
+        backend = Xtts(model, agreed=True, device="cpu", python=python, patience=200.0)
+        await compare(backend, bare, "coqui-tts in a process of its own", runs=SLOW_RUNS, warm_up=2)
+
+
+def has_coqui(python: str) -> bool:
+    probe = "import importlib.util as u, sys; sys.exit(u.find_spec('TTS') is None)"
+    return subprocess.run([python, "-c", probe]).returncode == 0
+
+
+def make_xtts(folder: Path, python: str) -> tuple[Path, Path]:
+    """Make a tiny model twice: the library may rewrite the files that it loads."""
+    model, copy = folder / "xtts", folder / "bare_xtts"
+    model.mkdir()
+    maker = ROOT / "tests" / "tts" / "backends" / "tiny_xtts.py"
+    subprocess.run([python, "-W", "ignore", str(maker), str(model)], check=True, capture_output=True)
+    shutil.copytree(model, copy)
+    return model, copy
+
+
+@contextmanager
+def bare_xtts(python: str, model: Path) -> Iterator[First]:
+    """Run the bare library; yields what has it speak."""
+    command = [python, "-W", "ignore", str(ROOT / "scripts" / "bare_xtts.py"), str(model)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
+        if process.stdout.readline() != "ready\n":
+            raise SystemExit(f"the bare library does not start: {' '.join(command)}")
+
+        async def first() -> float:
+            process.stdin.write(f"{TEXT}\n")
+            return float(await asyncio.to_thread(process.stdout.readline))
+
+        yield first
+        process.stdin.close()
+
+
 async def faults(folder: Path) -> None:
     """Print how long one utterance takes when the service fails once."""
     print("\nOne utterance of edge while the service suffers one fault, in seconds.\n")
@@ -174,16 +223,32 @@ async def faults(folder: Path) -> None:
 
 
 async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "backends", nargs="*", metavar="BACKEND", help="espeak, edge, piper, kokoro, xtts; default: all"
+    )
+    parser.add_argument("--xtts-python", default=os.environ.get("CHORUS_XTTS_PYTHON", sys.executable))
+    arguments = parser.parse_args()
     logging.disable(logging.CRITICAL)
     print(f"Machine: {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()}.\n")
-    print(f"First sound of a line of {len(TEXT)} characters, median of {RUNS}, by turns. Bar: 1.2 × bare + 3 ms.\n")
+    print(
+        f"First sound of a line of {len(TEXT)} characters, median of {RUNS} ({SLOW_RUNS} of xtts), by turns. "
+        "Bar: 1.2 × bare + 3 ms.\n"
+    )
     print("| backend | ours | bare | what is bare | holds |\n|---|--:|--:|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        await espeak()
-        await edge(Path(folder))
-        await piper(Path(folder))
-        await kokoro(Path(folder))
-        await faults(Path(folder))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows: dict[str, Callable[[], Awaitable[None]]] = {
+            "espeak": espeak,
+            "edge": lambda: edge(folder),
+            "piper": lambda: piper(folder),
+            "kokoro": lambda: kokoro(folder),
+            "xtts": lambda: xtts(folder, arguments.xtts_python),
+        }
+        for backend in arguments.backends or rows:
+            await rows[backend]()
+        if not arguments.backends or "edge" in arguments.backends:
+            await faults(folder)
 
 
 if __name__ == "__main__":
