@@ -21,6 +21,8 @@ class Account:
     email: str
     name: str
     password_hash: str = field(repr=False)
+    password_set_at: float
+    """When the password became this one; another hash of the same password is no change."""
     created_at: float
     roles: frozenset[str] = frozenset()
     is_active: bool = True

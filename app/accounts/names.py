@@ -66,8 +66,10 @@ def parse_full_name(text: str) -> str:
 def login_key(text: str) -> str:
     """Return what is equal for the names that stand for one user (Unicode 16, 3.13.5: NFKC and case folding).
 
-    Any text has a key; one that is no name is nobody's.
+    What is too long for a name, or does not print, is nobody's, and its key is empty.
     """
+    if len(text) > MAX_LOGIN_CHARACTERS or not text.isprintable():
+        return ""
     key = text
     for _ in range(2):  # once is not always enough: folding may leave what composes again
         key = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", key).casefold())

@@ -24,6 +24,9 @@ from app.runtime.secret import SECRET_BYTES
 MAX_CREDENTIAL_LENGTH: Final = 4096
 """Characters. Longer ones are refused before anything is computed from them."""
 
+SESSION_CLAIM: Final = "sid"
+"""The claim of tokens that are good only while their session lives (OpenID Connect Front-Channel Logout 1.0, 3)."""
+
 _ALGORITHM: Final = "HS256"
 _SIGNATURE_BYTES: Final = 16
 """RFC 2104, 5: a truncated HMAC keeps at least half of its hash."""
@@ -59,6 +62,18 @@ class KeyStore(Protocol):
         """Return the owner of the key with this `hash_key`, None if there is none or it has expired.
 
         Raises:
+            Unavailable: the store cannot answer now.
+        """
+
+
+class SessionStore(Protocol):
+    """Where sessions are kept: what begins with a login and may end before its tokens do."""
+
+    async def confirm(self, identity: Identity) -> Identity:
+        """Return who `identity`, verified and with the claim `SESSION_CLAIM`, is now: its roles may have changed.
+
+        Raises:
+            InvalidCredential: the session has ended.
             Unavailable: the store cannot answer now.
         """
 
@@ -107,6 +122,7 @@ class Authority:
     Args:
         secret: 32 bytes or more, the same in every process of the installation.
         key_stores: asked for an API key in this order.
+        sessions: asked about tokens that belong to a session; None: such a token is good until it expires.
         audience: the `aud` of tokens that open the doors.
         clock: seconds since the epoch.
     """
@@ -116,6 +132,7 @@ class Authority:
         secret: bytes,
         *,
         key_stores: Sequence[KeyStore] = (),
+        sessions: SessionStore | None = None,
         audience: str = "chorus",
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -124,6 +141,7 @@ class Authority:
         self._secret = secret
         self._url_key = hmac.digest(secret, b"chorus signed url", "sha256")
         self._key_stores = tuple(key_stores)
+        self._sessions = sessions
         self._audience = audience
         self._clock = clock
 
@@ -227,8 +245,8 @@ class Authority:
         """Return who presents `credential` for `path`. Cancelling it is safe.
 
         Raises:
-            InvalidCredential: it is wrong or has expired.
-            Unavailable: a key store cannot answer now.
+            InvalidCredential: it is wrong or has expired, or its session has ended.
+            Unavailable: a key store or the sessions cannot answer now.
         """
         value = credential.value
         if len(value) > MAX_CREDENTIAL_LENGTH:
@@ -236,13 +254,18 @@ class Authority:
         if credential.kind == "signature":
             return self.verify_url(path, value)
         if _looks_like_jwt(value):
-            return self.verify(value)
+            return await self._confirm(self.verify(value))
         key_hash = hash_key(value)
         for store in self._key_stores:
             identity = await store.find(key_hash)
             if identity is not None:
                 return identity
         raise InvalidCredential("the API key is not known or has expired")
+
+    async def _confirm(self, identity: Identity) -> Identity:
+        if self._sessions is None or SESSION_CLAIM not in identity.claims:
+            return identity
+        return await self._sessions.confirm(identity)
 
 
 def _looks_like_jwt(value: str) -> bool:
