@@ -11,13 +11,16 @@ from app.runtime.connections import Connection, Gate
 from app.runtime.server import EXTENSION
 
 
-async def admit(socket: WebSocket, gate: Gate) -> Connection | None:
+async def admit(socket: WebSocket, gate: Gate, *, key: str | None = None) -> Connection | None:
     """Let a socket in that the gate admits, or refuse it in the handshake (429, 503) and return None.
 
-    The connection counts until its `with` block ends; the socket is accepted inside it.
+    The connection counts until its `with` block ends; the socket is accepted inside it. It counts under `key`, such as
+    an account, and without one under its address.
     """
+    if key is None:
+        key = socket.client.host if socket.client else ""
     try:
-        return gate.admit(socket.client.host if socket.client else "")
+        return gate.admit(key)
     except (Overloaded, Draining) as error:
         await _refuse(socket, error)
         return None

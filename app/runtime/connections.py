@@ -192,7 +192,7 @@ class Gate:
         if limits.total and len(self) >= limits.total:
             raise TooManyConnections(f"{len(self)} connections to {self._route}, {limits.total} may")
         if limits.per_client and self._per_client[key] >= limits.per_client:
-            raise TooManyConnections(f"{self._per_client[key]} connections from one address, {limits.per_client} may")
+            raise TooManyConnections(f"{self._per_client[key]} connections of one client, {limits.per_client} may")
         if not self._attempts.attempt(key):
             wait = self._attempts.wait_time(key)
             raise RateLimited(f"more than {limits.attempts_per_minute} attempts within a minute", retry_after=wait)

@@ -105,7 +105,7 @@ def test_an_address_has_only_so_many_connections(connections: Connections, insid
     gate = connections.gate("/ws", AdmissionLimits(per_client=10))
     for _ in range(10):
         inside.enter_context(gate.admit("192.0.2.1"))
-    with pytest.raises(TooManyConnections, match="10 connections from one address, 10 may"):
+    with pytest.raises(TooManyConnections, match="10 connections of one client, 10 may"):
         admit(gate, "192.0.2.1")
     admit(gate, "192.0.2.2")
 
