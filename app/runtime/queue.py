@@ -254,8 +254,11 @@ class WaitingLine:
             _end_wait(turn._granted)
 
     def _next(self) -> Turn | None:
-        in_order = (item for clients in self._classes.values() for item in clients.items())
-        return next((turns[0] for client, turns in in_order if client not in self._held), None)
+        for clients in self._classes.values():
+            for client, turns in clients.items():
+                if client not in self._held:
+                    return turns[0]
+        return None
 
 
 def _end_wait(granted: asyncio.Future[None]) -> None:

@@ -7,6 +7,7 @@ default stands where nothing can be told.
 import re
 import unicodedata
 from collections import Counter
+from functools import lru_cache
 
 # One alternative for each script. CJK scripts are weighed by the character, the others by the word, so that
 # 今天玩Minecraft真开心 is Chinese although most of its letters are Latin.
@@ -66,6 +67,9 @@ _ALIASES = {
     "tl": ("fil",),
 }
 """Beginnings of tags that name what another tag names: ISO 639-3 codes of Chinese, scripts for regions, old codes."""
+
+_USUAL_TAG_CHARACTERS = 35
+"""Which programs should have room for (RFC 5646, 4.4.1); what is longer is not kept, for clients choose it."""
 
 
 def detect(text: str, *, default: str = "en-US") -> str:
@@ -156,6 +160,15 @@ def _chinese(text: str) -> str:
 
 def _subtags(tag: str) -> tuple[str, ...]:
     """Split a tag into lower-case subtags, aliases resolved and the script left out."""
+    return _split_known(tag) if len(tag) <= _USUAL_TAG_CHARACTERS else _split(tag)
+
+
+@lru_cache(maxsize=1024)
+def _split_known(tag: str) -> tuple[str, ...]:
+    return _split(tag)
+
+
+def _split(tag: str) -> tuple[str, ...]:
     parts = tuple(tag.strip().lower().replace("_", "-").split("-"))
     for length in (2, 1):
         alias = _ALIASES.get("-".join(parts[:length]))

@@ -41,6 +41,7 @@ class Roster:
         self._backends = {backend.name: backend for backend in backends}
         self._default = default
         self._default_language = default_language
+        self._rankings = {quality: self._rank(quality) for quality in Quality}
         self._proven: set[str] = set()
 
     def __iter__(self) -> Iterator[Backend]:
@@ -65,7 +66,7 @@ class Roster:
 
     def preferred(self) -> Backend:
         """Return the backend that speaks when none is named and medium quality is asked for."""
-        ranked = self._ranked(Quality.MEDIUM)
+        ranked = self._rankings[Quality.MEDIUM]
         return next((backend for backend in ranked if backend.health().available), ranked[0])
 
     def ready(self, name: str | None) -> Backend:
@@ -129,7 +130,7 @@ class Roster:
                     yield backend.choose_voice(voice.language, like=voice.id)
 
     def _choose_named(self, voice_id: str, order: list[Backend], quality: Quality) -> Choice:
-        proven = [backend for backend in self._ranked(quality) if backend.name in self._proven]
+        proven = [backend for backend in self._rankings[quality] if backend.name in self._proven]
         owner = next((backend for backend in proven if _has(backend, voice_id)), None)
         if owner is not None and owner in order:
             return Choice(owner.find_voice(voice_id), owner.name)
@@ -147,15 +148,16 @@ class Roster:
 
     def _order(self, quality: Quality) -> list[Backend]:
         """Return those that can speak now, best first."""
-        able = [backend for backend in self._ranked(quality) if backend.health().available]
-        self._proven.update(backend.name for backend in able)
+        able = [backend for backend in self._rankings[quality] if backend.health().available]
+        self._proven.update([backend.name for backend in able])
         return able
 
     def _expected(self, quality: Quality) -> str:
         """Return the name of the best that can speak now or could before: an outage is told, a missing model is not."""
-        return next(backend.name for backend in self._ranked(quality) if backend.name in self._proven)
+        return next(backend.name for backend in self._rankings[quality] if backend.name in self._proven)
 
-    def _ranked(self, quality: Quality) -> list[Backend]:
+    def _rank(self, quality: Quality) -> list[Backend]:
+        """Return all backends, best first, whether they can speak or not."""
         backends = list(self)
         if quality is Quality.HIGH:
             backends.sort(key=lambda backend: -backend.traits.fidelity)

@@ -58,7 +58,7 @@ class Score:
     parts: tuple[Part, ...]
 
     def __post_init__(self) -> None:
-        if not self.phrases:
+        if not any(isinstance(part, Phrase) for part in self.parts):
             raise NothingToSpeak
 
     @classmethod
@@ -74,6 +74,9 @@ class Score:
     @property
     def voice(self) -> Voice:
         """The voice that speaks most of it, in characters; the first of equals."""
+        first = self.parts[0]
+        if len(self.parts) == 1 and isinstance(first, Phrase):
+            return first.utterance.voice
         characters: dict[Voice, int] = {}
         for phrase in self.phrases:
             voice = phrase.utterance.voice

@@ -46,12 +46,26 @@ STREAM_PIECE_CHARACTERS = 100  # one turn of a stream: long enough for prosody, 
 FIRST_PIECE_CHARACTERS = 12
 
 
+class _Hashed:
+    """Room for a hash; no field, for fields are what plans are compared by and named after on the disk."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(_Hashed):
     """What will be done for one request; equal plans sound equal, so a plan is the key of the cache."""
 
     score: Score
     output: Output
+
+    def __hash__(self) -> int:  # asked for eight times in a reply, of all that is nested in it
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash((self.score, self.output)))
+            return self._hash
 
     @property
     def voice(self) -> Voice:
@@ -325,7 +339,7 @@ class Synthesizer:
 
     async def _recall(self, plan: Plan) -> Speech | None:
         """Return speech from the disk, if its backend is worth a look and nobody makes it now."""
-        if plan in self._flights or not self._is_costly(plan):
+        if not self._is_costly(plan) or plan in self._flights:
             return None
         return await self._cache.recall(plan)
 
@@ -340,7 +354,7 @@ class Synthesizer:
         """Return silence in the form that a request asks for: what a piece without words sounds like."""
         voice, output = self.choose_voice(request), Output.of(request)
         rate = self._roster.named(voice.backend).sample_rate
-        return await self._render(bytes(2 * round(seconds * rate)), output, voice)
+        return await self._render(Sound(bytes(2 * round(seconds * rate))), output, voice)
 
     async def stream(
         self,
@@ -413,7 +427,7 @@ class Synthesizer:
                 started = self._clock()
                 sound = await perform(backend, plan.score, self._leveler)
                 self._tell(backend.name, self._clock() - started, None)
-            outcome = replace(await self._render(sound.pcm, plan.output, plan.voice), marks=sound.marks)
+            outcome = await self._render(sound, plan.output, plan.voice)
             self._cache.put(plan, outcome, is_costly=self._is_costly(plan))
             return outcome
         except ChorusError as error:
@@ -426,13 +440,14 @@ class Synthesizer:
                 del self._flights[plan]
                 flight.land(outcome)
 
-    async def _render(self, pcm: bytes, output: Output, voice: Voice) -> Speech:
-        rate = self._roster.named(voice.backend).sample_rate
+    async def _render(self, sound: Sound, output: Output, voice: Voice) -> Speech:
+        pcm, rate = sound.pcm, self._roster.named(voice.backend).sample_rate
         if output.is_immediate(rate):
             encoded = output.render(pcm, native_rate=rate)
         else:
             encoded = await self._workers.run(CODEC_POOL, lambda: output.render(pcm, native_rate=rate))
-        return Speech(encoded.data, output.format, encoded.sample_rate, len(pcm) / 2 / rate, voice)
+        seconds = len(pcm) / 2 / rate
+        return Speech(encoded.data, output.format, encoded.sample_rate, seconds, voice, sound.marks)
 
     def _tell(self, backend: str, seconds: float, error: ChorusError | None) -> None:
         if self._on_job is not None:

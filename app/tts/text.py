@@ -140,6 +140,9 @@ _QUESTION = {"zh": "问号", "ja": "はてな", "en": "question mark"}
 _UNSETTLED = regex.compile(r"[.:;(（A-Za-z\d\p{M}]")
 _MOST_PASSES = 8
 
+# Most lines of Chinese chat: simple characters, each mark between two of them. Nothing but repeats is changed of these.
+_PLAIN_CHINESE = regex.compile(r"(?:[\u4e00-\u9fa5]++[，。！？、](?=[\u4e00-\u9fa5]))*+[\u4e00-\u9fa5]++[，。！？]?")
+
 _SPEAKABLE = regex.compile(r"[\p{L}\p{N}%+=$€£¥₩₽₹°]")
 
 
@@ -150,6 +153,8 @@ def clean(text: str, *, language: str, emoji_names: bool = False) -> str:
     their names instead of leaving them out. Never raises, whatever the text; linear in its length.
     """
     tongue = primary(language)
+    if tongue == "zh" and _PLAIN_CHINESE.fullmatch(text):
+        return squeeze(text)
     names = NAMES.get(tongue, {}) if emoji_names else None
     if emoji_names:
         text = name_pictures(text, language=tongue)
@@ -166,8 +171,11 @@ def is_speakable(text: str) -> bool:
 
 
 def _pass(text: str, tongue: str, names: Mapping[str, str] | None) -> str:
-    text = drop_pictures(_TAG.sub("", _ENTITY.sub(_unescape, text)))
-    text = _normalise(drop_faces(_INVISIBLE.sub("", text)))
+    if "&" in text:
+        text = _ENTITY.sub(_unescape, text)
+    if "<" in text:
+        text = _TAG.sub("", text)
+    text = _normalise(drop_faces(_INVISIBLE.sub("", drop_pictures(text))))
     if "." in text or "://" in text:
         text = _ADDRESS.sub(lambda match: _name_link(match, tongue), text)
     text = read_emotes(text, names=names)

@@ -72,6 +72,12 @@ def test_what_comes_out_is_one_line_of_plain_text_that_cleaning_does_not_change(
     assert clean(cleaned, language=language, emoji_names=names) == cleaned
 
 
+@given(st.text(st.sampled_from("哈加油主播今天好棒一二百点龥，。！？、"), max_size=40))
+@example("哈哈哈哈哈，加油加油加油加油加油！")
+def test_plain_chinese_is_cleaned_as_anything_else_is(text: str) -> None:
+    assert zh(text) == zh(text + "\u200b")
+
+
 @given(ANY_TEXT | FRAGMENTS, st.sampled_from(["zh-CN", "zh-TW", "yue", "ja"]))
 def test_no_digit_reaches_a_voice_that_cannot_read_it(text: str, language: str) -> None:
     assert not regex.search("[0-9]", clean(text, language=language))
