@@ -191,6 +191,26 @@ async def test_bearer_token_and_signature_are_told_apart(authority: Authority) -
     assert (await authority.identify(signature, path="/a")).subject == "bob"
 
 
+class Sessions:
+    """One session lives."""
+
+    async def confirm(self, identity: Identity) -> Identity:
+        if identity.claims["sid"] != "alive":
+            raise InvalidCredential("the session has ended")
+        return Identity(identity.subject, frozenset({"new"}), identity.claims)
+
+
+async def test_a_token_of_a_session_is_good_while_that_lives(clock: Clock) -> None:
+    asked, unasked = Authority(SECRET, sessions=Sessions(), clock=clock), Authority(SECRET, clock=clock)
+    alive, ended = (asked.issue("ann", expires_in=60, sid=session) for session in ("alive", "ended"))
+    assert (await asked.identify(Credential("token", alive), path="/")).roles == {"new"}
+    with pytest.raises(InvalidCredential, match="ended"):
+        await asked.identify(Credential("token", ended), path="/")
+    assert (await unasked.identify(Credential("token", ended), path="/")).subject == "ann"
+    without = asked.issue("ann", expires_in=60, roles={"admin"})
+    assert (await asked.identify(Credential("token", without), path="/")).roles == {"admin"}
+
+
 async def test_endless_credentials_are_refused_unread(authority: Authority) -> None:
     with pytest.raises(InvalidCredential, match="4096"):
         await authority.identify(Credential("token", "a" * 4097), path="/")
