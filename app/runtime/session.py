@@ -9,8 +9,11 @@ Rules of this file:
 4. The end is always an explicit close code, sent within `CLOSE_SECONDS` or replaced by cutting the connection.
 5. While the outbox is full the session says so (`on_congestion`), so that nothing more is made for a peer that does not
    take what it has.
+6. One task whose job has ended waits for the next: a task that is begun and ended costs 35 µs, a tenth of what a short
+   reply costs a server.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -36,6 +39,8 @@ ABNORMAL = 1006
 POLICY = 1008
 INTERNAL = 1011
 SERVICE_RESTART = 1012
+
+Job = Callable[[], Awaitable[None]]
 
 GONE = (OSError, RuntimeError, WebSocketDisconnect)
 """What uvicorn and Starlette raise when the peer is gone in the middle of a message."""
@@ -113,6 +118,7 @@ class Session:
             heartbeat_interval=limits.heartbeat_interval if heartbeat else 0.0,
         )
         self._jobs: dict[str, anyio.CancelScope] = {}
+        self._spare: asyncio.Future[tuple[str, Job]] | None = None
         self._group: TaskGroup | None = None
         self._writing = anyio.CancelScope()
         self._ending: Ending | None = None
@@ -143,7 +149,7 @@ class Session:
             self._note_congestion(False)
         return self._ending
 
-    def start(self, key: str, job: Callable[[], Awaitable[None]]) -> None:
+    def start(self, key: str, job: Job) -> None:
         """Start a job under a key that is unique among the session's jobs.
 
         Raises:
@@ -161,7 +167,11 @@ class Session:
         if self._limits.max_jobs and len(self._jobs) >= self._limits.max_jobs:
             raise Overloaded(f"{len(self._jobs)} requests of this connection wait, {self._limits.max_jobs} may")
         self._jobs[key] = anyio.CancelScope()
-        self._group.start_soon(self._work, key, job)
+        spare, self._spare = self._spare, None
+        if spare is None or spare.done():  # it is if its task has just been cancelled
+            self._group.start_soon(self._work, key, job)
+        else:
+            spare.set_result((key, job))
 
     def cancel(self, key: str) -> bool:
         """Cancel a job; returns whether there was one. It sends nothing more, and `on_cancelled` is told soon."""
@@ -177,7 +187,8 @@ class Session:
         Raises:
             SessionClosed: the session is ending.
         """
-        await self._outbox.room()
+        if self._outbox.is_full:
+            await self._outbox.room()
         self._check_open()
 
     async def send(self, message: Message) -> None:
@@ -187,11 +198,12 @@ class Session:
             SessionClosed: the session is ending.
         """
         self._check_open()
-        await self._outbox.room()
+        if self._outbox.is_full:
+            await self._outbox.room()
         # Nothing follows the answer to a cancel but its end, not even what had just got room. Who is not cancelled goes
         # on without a pause, so the room is still there.
         await anyio.lowlevel.checkpoint_if_cancelled()
-        await self._outbox.put(message)
+        self._outbox.post(message)
         self._note_congestion(self._outbox.is_full)
 
     def post(self, message: Message) -> None:
@@ -243,9 +255,18 @@ class Session:
                 text = message.get("text")
                 on_message(message["bytes"] if text is None else text)
             # Several messages may have come in one segment: let the writer and the jobs go between them.
-            await anyio.lowlevel.checkpoint()
+            await asyncio.sleep(0)
 
-    async def _work(self, key: str, job: Callable[[], Awaitable[None]]) -> None:
+    async def _work(self, key: str, job: Job) -> None:
+        while True:
+            await self._do(key, job)
+            del key, job
+            if self._spare is not None or self._ending is not None:
+                return
+            self._spare = asyncio.get_running_loop().create_future()
+            key, job = await self._spare
+
+    async def _do(self, key: str, job: Job) -> None:
         scope = self._jobs[key]
         try:
             with scope:

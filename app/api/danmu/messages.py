@@ -278,13 +278,19 @@ def _encode_audio(id: str, type: str, status: str, speech: Speech, data: dict[st
     Raises:
         ReplyTooLarge: the message would be larger than `MAX_MESSAGE_BYTES`.
     """
-    head = json.dumps({"id": id, "type": type, "status": status})[:-1]
-    tail = json.dumps(data)[1:]
-    before, after = f'{head}, "data": {{"audio_data": "', f'", {tail}}}'
+    head = _ascii({"id": id, "type": type, "status": status})[:-1]
+    tail = _ascii(data)[1:]
+    before, after = f'{head},"data":{{"audio_data":"', f'",{tail}}}'
     size = len(before) + (len(speech.audio) + 2) // 3 * 4 + len(after)
     if size > MAX_MESSAGE_BYTES:
         raise ReplyTooLarge(size, speech.format)
     return "".join((before, b64encode_as_string(speech.audio), after))
+
+
+def _ascii(fields: dict[str, Any]) -> str:
+    """Write JSON in ASCII. msgspec takes a fifth of the time of `json`, and does not escape."""
+    text = _encoder.encode(fields).decode()
+    return text if text.isascii() else json.dumps(fields)
 
 
 def encode_tts(id: str, speech: Speech, *, with_timestamps: bool = False) -> str:
