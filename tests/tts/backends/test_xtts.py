@@ -72,6 +72,19 @@ def workers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if any("xtts_worker" in part for part in child.cmdline())]
 
 
+@pytest.mark.parametrize(("set", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+async def test_the_worker_waits_asleep_and_knows_no_secret(
+    make: Make, monkeypatch: pytest.MonkeyPatch, set: dict[str, str], policy: str
+) -> None:
+    for name, value in {"AUTH_SECRET": "hush", **set}.items():
+        monkeypatch.setenv(name, value)
+    async with make().running():
+        (worker,) = workers()
+        environment = worker.environ()
+    assert environment["OMP_WAIT_POLICY"] == policy
+    assert "AUTH_SECRET" not in environment
+
+
 # --- consent, model, packages ---
 
 
