@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from app import __version__
+from app.api.accounts.rest import rest as accounts_rest
+from app.api.accounts.routes import OPEN_PATHS as ACCOUNTS_OPEN_PATHS
 from app.api.danmu.conversation import DanmuLimits
 from app.api.danmu.messages import MAX_MESSAGE_BYTES
 from app.api.danmu.rest import rest as danmu_rest
@@ -32,7 +34,8 @@ from app.runtime.session import SessionLimits
 from app.services import Services
 from app.settings import Settings
 
-OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/")  # a page that has a token cannot give it to its own parts
+# A page that has a token cannot give it to its own parts.
+OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", *ACCOUNTS_OPEN_PATHS)
 MAX_BODY_BYTES = 1024 * 1024
 MESSAGE_DEADLINE_SECONDS = 60.0  # 1 MiB in a minute is 17 KB/s
 
@@ -61,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages(version=__version__))
     _open_danmu(app, services, settings)
     app.include_router(openai_rest(services.synthesizer))
+    app.include_router(accounts_rest(services.accounts))
     # The last one added stands outermost.
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, describe=describe_refusal)
     app.add_middleware(

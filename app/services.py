@@ -3,15 +3,21 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any
 
 import anyio
 from anyio.abc import TaskGroup
 
+from app.accounts.accounts import Accounts, Terms
+from app.accounts.administrator import Administrator, appoint
+from app.accounts.passwords import PASSWORD_POOL, Passwords
+from app.accounts.sql import AccountTables
+from app.accounts.standings import Standings
+from app.accounts.upkeep import Upkeep
 from app.errors import ChorusError, InvalidInput, Unavailable
 from app.runtime.auth import Authority, Identity, StaticKeys
 from app.runtime.connections import Connections
@@ -91,17 +97,17 @@ class Services:
         self._clock = clock
         self._started_at = clock()
         cores = os.cpu_count() or 1
-        self.workers = Workers({CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1, FILES_POOL: 4})
+        pools = {CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1, FILES_POOL: 4, PASSWORD_POOL: max(1, cores // 2)}
+        self.workers = Workers(pools)
         self.metrics = Metrics()
         self.statistics = Statistics()
         self.metrics.registry.register(StatisticsCollector(self.statistics))
         self._jobs = {name: self.metrics.backend(name) for name in settings.tts_backends}
         self.connections = Connections(clock=clock)
         self.database = Database(database_url(settings), self.workers)
-        self.authority = Authority(
-            _secret(settings),
-            key_stores=[StaticKeys({key: Identity(f"key {n}") for n, key in enumerate(settings.api_keys, 1)})],
-        )
+        self._accounts = _build_accounts(settings, self.database, self.workers)
+        self._administrator = Administrator.parse(settings.admin_email, settings.admin_password)
+        self.accounts, self.authority = self._accounts.engine, self._accounts.authority
         self.synthesizer = Synthesizer(
             [_backend(name, settings) for name in settings.tts_backends],
             workers=self.workers,
@@ -131,6 +137,9 @@ class Services:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.database)
             await self.database.migrate()
+            if self._administrator is not None:
+                await appoint(self._administrator, self.accounts, self._accounts.passwords)
+            await stack.enter_async_context(Upkeep(self._accounts.tables, self._accounts.standings))
             await stack.enter_async_context(KeptStatistics(self.statistics, StatisticsTable(self.database)))
             await stack.enter_async_context(self.synthesizer)
             self._group = await stack.enter_async_context(anyio.create_task_group())
@@ -213,6 +222,47 @@ class Services:
 def database_url(settings: Settings) -> str:
     """Return the URL of the one durable store."""
     return settings.database_url or f"sqlite:///{settings.data_dir / 'chorus.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class _BuiltAccounts:
+    """What belongs to accounts."""
+
+    engine: Accounts
+    authority: Authority
+    tables: AccountTables
+    standings: Standings
+    passwords: Passwords
+
+
+@asynccontextmanager
+async def open_accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    """Open the accounts alone, on a database that may be a running server's.
+
+    Raises:
+        InvalidInput: a setting is wrong.
+        Unavailable: the database does not answer.
+    """
+    workers = Workers({READ_POOL: 1, WRITE_POOL: 1, PASSWORD_POOL: 1})
+    async with Database(database_url(settings), workers) as database:
+        await database.migrate()
+        yield _build_accounts(settings, database, workers).engine
+
+
+def _build_accounts(settings: Settings, database: Database, workers: Workers) -> _BuiltAccounts:
+    tables, passwords = AccountTables(database), Passwords(workers)
+    standings = Standings(tables)
+    keys = {key: Identity(f"key {n}") for n, key in enumerate(settings.api_keys, 1)}
+    authority = Authority(_secret(settings), key_stores=[StaticKeys(keys), standings], sessions=standings)
+    terms = Terms(
+        access_seconds=settings.access_token_seconds,
+        refresh_seconds=settings.refresh_token_seconds,
+        login_attempts=settings.login_attempts,
+        registration_open=settings.registration_open,
+        registrations_per_hour=settings.registrations_per_hour,
+    )
+    engine = Accounts(tables, passwords=passwords, authority=authority, standings=standings, terms=terms)
+    return _BuiltAccounts(engine, authority, tables, standings, passwords)
 
 
 def _secret(settings: Settings) -> bytes:

@@ -54,6 +54,20 @@ class Settings(BaseSettings):
     """API keys, at least 16 characters each."""
     anonymous_keys: Names = ("not-needed",)
     """Credentials that stand for none, for clients that must send one, such as OpenAI's."""
+    admin_email: str = ""
+    """The first administrator, who is made at the start together with ADMIN_PASSWORD; empty makes none."""
+    admin_password: str = ""
+    """The password that it begins with, 8 to 256 characters; another one here later is said and not applied."""
+    registration_open: bool = False
+    """True lets everybody who reaches the server make an account; else `python -m app users add` does."""
+    registrations_per_hour: Count = 10
+    """Registrations from one address (IPv6: one /64)."""
+    login_attempts: Count = 5
+    """Wrong passwords for one account from one address before each further one has to wait, a minute at most."""
+    access_token_seconds: PositiveInt = 1800
+    """How long an access token is good for."""
+    refresh_token_seconds: PositiveInt = 7 * 24 * 3600
+    """How long a login lasts without being renewed; each renewal begins it anew."""
 
     tts_backends: Names = ("espeak", "edge", "piper", "kokoro", "xtts")
     """Speech backends to start, in order of preference. edge sends the text to Microsoft; without it nothing leaves."""
