@@ -7,67 +7,192 @@ Rules of this file:
 2. Statuses come in one order to the store, to the webhooks and to the listener. What the store and the webhooks know
    may be ahead of what a slow listener has heard, by four parts at most.
 3. A take never fails for its listener or its webhooks. Whoever stops listening leaves it to be made to its end.
-4. A stop of the server puts what it was making back to `waiting`, to be made from the beginning at the next start. What
+4. Takes that somebody listens to are made at once; the others wait in the backlog, and their parts behind everybody's.
+5. A stop of the server puts what it was making back to `waiting`, to be made from the beginning at the next start. What
    was being made when the server was killed ends as `error` then, since nobody knows what was heard of it.
 """
 
-from collections.abc import Hashable, Sequence
+import logging
+import time
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import NoReturn
 
-from app.takes.model import Model
-from app.takes.part import Part
-from app.takes.store import Page
-from app.takes.take import Take, TakeRequest
+import anyio
+
+from app.audio.format import Format
+from app.errors import (
+    BackendUnavailable,
+    Denied,
+    InvalidInput,
+    NotFound,
+    TextTooLong,
+    Unavailable,
+    VoiceNotFound,
+)
+from app.takes.backlog import Backlog
+from app.takes.casting import Casting
+from app.takes.design import design
+from app.takes.feed import Listener
+from app.takes.hooks import Hooks, Render
+from app.takes.ids import Ids, Kind, time_ms
+from app.takes.ledger import Ledger
+from app.takes.making import Booth, Making, Recording, Recordings
+from app.takes.makings import Makings
+from app.takes.model import Model, models
+from app.takes.reading import Reading
+from app.takes.stock import example_text, stock_voices
+from app.takes.store import Page, Store
+from app.takes.take import Status, Take, TakeRequest, Wording
+from app.takes.upkeep import UPKEEP_SECONDS, Upkeep
 from app.takes.voice import Voice, VoiceChange, VoiceRequest
+from app.tts.synthesizer import Synthesizer
+
+logger = logging.getLogger(__name__)
 
 
-class Listener(Protocol):
-    """Who follows a take or a voice while it is made. The two methods are never awaited at the same time."""
+@dataclass(frozen=True, slots=True)
+class StudioLimits:
+    """Bounds; 0 means no limit, but for `at_once`."""
 
-    async def told(self, item: Take | Voice) -> None:
-        """Its status changed; the last one is done. Whatever this raises, the making goes on."""
-
-    async def heard(self, part: Part) -> None:
-        """The next part. It may wait as long as it likes: at most four parts are made ahead of what was heard."""
+    text_characters: int = 20_000
+    """Of one take."""
+    batch: int = 1000
+    """Takes asked for at once."""
+    waiting_per_account: int = 2000
+    """Takes that wait and that nobody listens to."""
+    waiting: int = 20_000
+    """The same, of all accounts together."""
+    at_once: int = 4
+    """Takes made at the same time that nobody listens to."""
 
 
 class Studio:
     """Makes takes and voices. An async context manager; lives on one event loop."""
 
+    def __init__(
+        self,
+        synthesizer: Synthesizer,
+        store: Store,
+        recordings: Recordings,
+        *,
+        limits: StudioLimits,
+        maker: str,
+        render: Render,
+        on_owed: Callable[[], None],
+        ids: Ids | None = None,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
+    ) -> None:
+        """Build it; entering it begins with what was left undone.
+
+        Args:
+            synthesizer: speaks; open as long as the studio is.
+            store: keeps takes and voices.
+            recordings: keep their audio.
+            limits: bounds.
+            maker: name of this server, the same at every start.
+            render: writes a take or a voice as webhooks are told it.
+            on_owed: told when calls to webhooks are owed.
+            ids: makes ids; None for the clock's.
+            clock: seconds since the epoch.
+            sleep: waits so many seconds.
+        """
+        self._synthesizer = synthesizer
+        self._casting = Casting(synthesizer)
+        self._store = store
+        self._recordings = recordings
+        self._limits = limits
+        self._ids = ids or Ids(clock=clock)
+        self._clock = clock
+        self._sleep = sleep
+        hooks = Hooks(render, self._ids, clock=clock)
+        self._booth = Booth(
+            recordings, lambda: Ledger(store, hooks, maker=maker, on_owed=on_owed, sleep=sleep), sleep=sleep
+        )
+        self._makings = Makings(
+            Backlog(per_account=limits.waiting_per_account, total=limits.waiting),
+            self._prepare,
+            at_once=limits.at_once,
+            sleep=sleep,
+        )
+        self._upkeep = Upkeep(
+            store,
+            hooks,
+            maker=maker,
+            enqueue=self._makings.enqueue,
+            forget=recordings.delete,
+            stop=lambda take, status, error: self._makings.end(take.owner, take.id, status, error),
+            on_owed=on_owed,
+            clock=clock,
+        )
+        self._main_languages: dict[str, str] = {}
+        self._stock: set[str] = set()
+        self._running = AsyncExitStack()
+
     async def __aenter__(self) -> "Studio":
-        raise NotImplementedError
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._makings)
+            await self._upkeep.recover()
+            group = await stack.enter_async_context(anyio.create_task_group())
+            stack.callback(group.cancel_scope.cancel)
+            group.start_soon(self._look_after)
+            self._running = stack.pop_all()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        raise NotImplementedError
+        await self._running.aclose()
 
     def models(self) -> list[Model]:
         """Return what can speak now."""
-        raise NotImplementedError
+        return models(self._synthesizer)
+
+    # Takes
 
     async def make_takes(self, owner: str, requests: Sequence[TakeRequest]) -> list[Take]:
         """Store takes as `waiting`, all or none, to be made soon; returns them in the order of the requests.
 
         Raises:
             NotFound: a voice does not exist.
-            InvalidInput: a request breaks a rule.
-            Overloaded: the account has as many takes waiting as it may.
+            InvalidInput: a request breaks a rule, or there are too many at once.
+            Overloaded: the account, or the server, has as many takes waiting as it may.
             BackendUnavailable: the model of a voice cannot speak now.
             Unavailable: the store cannot keep them now, or the server is stopping.
         """
-        raise NotImplementedError
+        if self._limits.batch and len(requests) > self._limits.batch:
+            raise InvalidInput(f"{len(requests)} takes at once, {self._limits.batch} may")
+        self._makings.check(owner, len(requests))
+        voices: dict[str, Voice] = {}
+        for request in requests:
+            if request.voice_id not in voices:
+                voices[request.voice_id] = await self.find_voice(owner, request.voice_id)
+            self._read(request.wording, voices[request.voice_id])
+            await anyio.lowlevel.checkpoint()  # a thousand of them take a second
+        takes = [self._new_take(owner, request) for request in requests]
+        await self._add(takes)
+        return takes
 
     async def perform_take(self, owner: str, request: TakeRequest, listener: Listener, *, client: Hashable) -> Take:
         """Make a take while somebody listens; returns it when it is done, `ready` or not.
 
         The listener is told `waiting` first, the done take last, and hears every part between; what it raises is raised
         here. If this is cancelled, or the listener raises, the take goes on without it. `client` shares the speech
-        engine fairly with other clients. Raises what `make_takes` raises, before anything is told.
+        engine fairly with other clients. Raises what `make_takes` raises, before anything is told, and
+
+        Raises:
+            Draining: the server is stopping; if anything was told, the take is made when it is back.
         """
-        raise NotImplementedError
+        voice = await self.find_voice(owner, request.voice_id)
+        reading = self._read(request.wording, voice)
+        making = self._making(self._new_take(owner, request), reading, client=client, is_heard=True)
+        self._makings.start(making)
+        await making.feed.follow(listener)
+        return making.take
 
     async def find_take(self, owner: str, take_id: str) -> Take:
         """Return an account's take.
@@ -75,11 +200,14 @@ class Studio:
         Raises:
             NotFound: it has none of this id.
         """
-        raise NotImplementedError
+        take = await self._store.find_take(owner, take_id)
+        if take is None:
+            raise NotFound(f"take '{take_id}' does not exist")
+        return take
 
     async def list_takes(self, owner: str, page: Page) -> list[Take]:
         """Return an account's takes, newest first."""
-        raise NotImplementedError
+        return await self._store.list_takes(owner, page)
 
     async def delete_take(self, owner: str, take_id: str) -> None:
         """Forget a take and its audio; one that is being made is not made any further.
@@ -87,15 +215,54 @@ class Studio:
         Raises:
             NotFound: the account has none of this id.
         """
-        raise NotImplementedError
+        take = await self.find_take(owner, take_id)
+        await self._store.delete_take(owner, take_id)
+        if (
+            not await self._makings.end(owner, take_id, Status.ERROR, "the take was deleted")
+            and not take.status.is_done
+        ):
+            await self._upkeep.end_example(take, Status.ERROR)
+        await self._recordings.delete(take_id)
+
+    async def recording(self, take_id: str) -> Recording:
+        """Return the audio of a take, waiting for its beginning if it is still to be made. Cancelling is safe.
+
+        Raises:
+            NotFound: there is no such take here, it failed, or its audio is gone.
+        """
+        await self._makings.recorded(take_id)
+        recording = self._recordings.find(take_id)
+        if recording is None:
+            raise NotFound(f"take '{take_id}' has no audio here")
+        return recording
+
+    async def encoded(self, take_id: str, format: Format) -> Path:
+        """Return the file of a take in another format than wav, waiting until it is made. Cancelling is safe.
+
+        Raises:
+            NotFound: there is no such take here, it failed, or its audio is gone.
+        """
+        await self._makings.ended(take_id)
+        return await self._recordings.encoded(take_id, format)
+
+    # Voices
 
     async def make_voice(self, owner: str, request: VoiceRequest) -> Voice:
         """Store a new voice as `waiting`, which is done when its example take is; raises as `make_takes` does."""
-        raise NotImplementedError
+        self._makings.check(owner, 1)
+        voice, take = self._new_voice(owner, request)
+        self._read(take.request.wording, voice)
+        await self._add([take], voice)
+        return voice
 
     async def perform_voice(self, owner: str, request: VoiceRequest, listener: Listener, *, client: Hashable) -> Voice:
         """Make a voice while somebody listens to its example take; as `perform_take`, but told of the voice."""
-        raise NotImplementedError
+        voice, take = self._new_voice(owner, request)
+        reading = self._read(take.request.wording, voice)
+        making = self._making(take, reading, client=client, is_heard=True, voice=voice)
+        self._makings.start(making)
+        await making.feed.follow(listener)
+        return making.voice or voice
 
     async def find_voice(self, owner: str, voice_id: str) -> Voice:
         """Return a voice of the account or of everybody.
@@ -103,11 +270,14 @@ class Studio:
         Raises:
             NotFound: there is none of this id.
         """
-        raise NotImplementedError
+        voice = await self._store.find_voice(owner, voice_id)
+        if voice is None:
+            raise NotFound(f"voice '{voice_id}' does not exist")
+        return voice
 
     async def list_voices(self, owner: str, page: Page) -> list[Voice]:
         """Return the voices of the account and of everybody, newest first."""
-        raise NotImplementedError
+        return await self._store.list_voices(owner, page)
 
     async def update_voice(self, owner: str, voice_id: str, change: VoiceChange) -> Voice:
         """Change what is said of a voice, or its defaults; how it sounds stays.
@@ -117,7 +287,10 @@ class Studio:
             Denied: it belongs to everybody.
             InvalidInput: its model cannot do what would be the default.
         """
-        raise NotImplementedError
+        changed = await self._store.change_voice(owner, voice_id, change.apply)
+        if changed is None:
+            await self._deny(owner, voice_id)
+        return changed
 
     async def delete_voice(self, owner: str, voice_id: str) -> None:
         """Forget a voice; its takes stay.
@@ -126,12 +299,103 @@ class Studio:
             NotFound: there is none of this id.
             Denied: it belongs to everybody.
         """
-        raise NotImplementedError
+        if not await self._store.delete_voice(owner, voice_id):
+            await self._deny(owner, voice_id)
 
-    async def encoded(self, take_id: str, format: str) -> Path:
-        """Return the file of a ready take in mp3, flac, m4a or webm, made when it is first asked for.
+    # Inside
 
-        Raises:
-            NotFound: there is no such take, or its audio is gone.
-        """
-        raise NotImplementedError
+    async def _deny(self, owner: str, voice_id: str) -> NoReturn:
+        voice = await self.find_voice(owner, voice_id)
+        raise Denied(f"voice '{voice.id}' belongs to everybody and stays as it is")
+
+    def _new_take(self, owner: str, request: TakeRequest) -> Take:
+        take_id = self._ids.new(Kind.TAKE)
+        return Take(take_id, owner, request, Status.WAITING, time_ms(take_id))
+
+    def _new_voice(self, owner: str, request: VoiceRequest) -> tuple[Voice, Take]:
+        model = next((model for model in self.models() if model.name == request.model), None)
+        if model is None:
+            raise InvalidInput(f"model '{request.model}' is none that can speak now", field="model")
+        model.check(gender=request.gender, style=request.default_style)
+        voice_id = self._ids.new(Kind.VOICE)
+        wording = request.example or Wording(example_text(model))
+        take = self._new_take(owner, TakeRequest(wording, voice_id))
+        sound = design(voice_id, request.gender, request.description)
+        return Voice(voice_id, owner, request, sound, Status.WAITING, time_ms(voice_id), take.id), take
+
+    def _read(self, wording: Wording, voice: Voice) -> Reading:
+        """Look whether a wording can be spoken; raises what a client is told if it cannot."""
+        length, limit = len(wording.text), self._limits.text_characters
+        if limit and length > limit:
+            raise TextTooLong(f"text has {length} characters, {limit} may", length=length, limit=limit)
+        try:
+            return Reading(
+                wording,
+                voice,
+                synthesizer=self._synthesizer,
+                casting=self._casting,
+                default_language=self._default_language(voice.request.model),
+            )
+        except VoiceNotFound as error:
+            field = "override_language" if wording.override_language else "text"
+            raise InvalidInput(
+                f"model '{voice.request.model}' does not speak this language: {error}", field=field
+            ) from error
+
+    def _default_language(self, model: str) -> str:
+        """Return the language of texts that do not show theirs: the main one of the model."""
+        if model not in self._main_languages:
+            self._main_languages |= {model.name: model.languages[0] for model in self.models() if model.languages}
+        return self._main_languages.get(model, "en-US")
+
+    async def _add(self, takes: Sequence[Take], voice: Voice | None = None) -> None:
+        ledger = self._booth.ledger()
+        await ledger.open(takes, voice)
+        for take in takes:
+            self._makings.enqueue(take.owner, take.id)
+
+    def _making(
+        self, take: Take, reading: Reading, *, client: Hashable, is_heard: bool, voice: Voice | None = None
+    ) -> Making:
+        return Making(
+            take,
+            reading,
+            self._booth,
+            client=client,
+            is_new=is_heard,
+            is_heard=is_heard,
+            voice=voice,
+            on_recording=lambda: self._makings.tell(take.id),
+        )
+
+    async def _prepare(self, owner: str, take_id: str) -> Making | None:
+        """Make a take of the backlog ready, or end it if it cannot be made any more."""
+        take = await self._store.find_take(owner, take_id)
+        if take is None or take.status is not Status.WAITING:
+            return None
+        try:
+            voice = await self.find_voice(owner, take.request.voice_id)
+            reading = self._read(take.request.wording, voice)
+        except (BackendUnavailable, InvalidInput, NotFound) as error:
+            await self._upkeep.end(take, Status.ERROR, str(error))
+            return None
+        is_example = voice.example_take_id == take.id and not voice.status.is_done
+        client = ("takes", owner)
+        return self._making(take, reading, client=client, is_heard=False, voice=voice if is_example else None)
+
+    async def _look_after(self) -> None:
+        """Do from time to time what need not be done at once."""
+        while True:
+            try:
+                await self._bring_voices()
+                await self._upkeep.look()
+            except Unavailable as error:
+                logger.warning("the upkeep of takes waits until the store answers: %s", error)
+            await self._sleep(UPKEEP_SECONDS)
+
+    async def _bring_voices(self) -> None:
+        """Keep the voices of everybody, of models that were not there before."""
+        for voice in stock_voices(self.models()):
+            if voice.id not in self._stock:
+                await self._store.add_voice(voice)
+                self._stock.add(voice.id)

@@ -1,6 +1,6 @@
 """The nouns of a voice that takes are spoken with: a speech backend's voice, changed in a way of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 from app.takes import styles
@@ -53,6 +53,19 @@ class VoiceChange:
     description: str | None = None
     default_style: tuple[str, ...] | None = None
     default_prosody: Prosody | None = None
+
+    def apply(self, voice: "Voice") -> "Voice":
+        """Return the voice with the change, its sound as it was.
+
+        Raises:
+            InvalidInput: there is no such style, or two exclude each other.
+        """
+        styles.shape_of(self.default_style or ())
+        changes = {name: value for name in _CHANGEABLE if (value := getattr(self, name)) is not None}
+        return replace(voice, request=replace(voice.request, **changes))
+
+
+_CHANGEABLE = tuple(field.name for field in fields(VoiceChange))
 
 
 @dataclass(frozen=True, slots=True)
