@@ -46,6 +46,8 @@ _SIMPLIFIED = re.compile(f"[{_SIMPLIFICATION[1::2]}]")
 # that Japan simplified in the same way, and particles.
 _ONLY_CHINESE = re.compile(f"[你她吗吧呢啊哪么{''.join(set(_SIMPLIFICATION[1::2]) - set('来点国学会声体黄猫双'))}]")
 _CANTONESE = re.compile("[嘅咗喺啲佢哋嚟嗰噉啱攞]")
+_PLAIN_CHINESE = re.compile("[\u4e00-\u9fff][\u4e00-\u9fff，。！？、]*")
+"""What need not be weighed, as most lines of Chinese chat."""
 
 # Letters of one language only, looked for within a script; first hit wins.
 _REFINED: dict[str, tuple[tuple[str, re.Pattern[str]], ...]] = {
@@ -81,6 +83,8 @@ def detect(text: str, *, default: str = "en-US") -> str:
     """
     if text.isascii():
         return _latin(text, default)
+    if _PLAIN_CHINESE.fullmatch(text):
+        return _chinese(text)
     text = unicodedata.normalize("NFC", text)
     weights = _weigh(text)
     if not weights:
