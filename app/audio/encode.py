@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from app.audio import wav
 from app.audio.format import Format
-from app.audio.muxer import RECIPES, Muxer, Recipe
+from app.audio.muxer import RECIPES, Muxer, Recipe, SeekableSink, Sink
 from app.audio.pcm import Pcm, from_bytes, to_bytes
 from app.audio.resample import Resampler, resample
 from app.errors import InvalidAudio, InvalidInput
@@ -107,6 +107,36 @@ class Encoder:
             raise ValueError("encoder is finished: take a new one for each file")
 
 
+class FileEncoder:
+    """Encode one clip of any length into a file that can be sought in; in the end its header is complete.
+
+    So players know how long it is and can move about in it, unlike in what `Encoder` makes. Memory stays bounded. The
+    arguments are those of `encode`, for the formats with a codec. Finish it even if nobody wants the file any more, as
+    an `Encoder`.
+    """
+
+    def __init__(self, file: SeekableSink, *, sample_rate: int, format: Format, bitrate: int | None = None) -> None:
+        _check(sample_rate, bitrate)
+        self._writer = _Codec(file, RECIPES[format], sample_rate, bitrate, streamed=False)
+
+    @property
+    def sample_rate(self) -> int:
+        """The real rate in Hz, as in `Encoded`."""
+        return self._writer.sample_rate
+
+    def write(self, pcm: bytes) -> None:
+        """Encode the next int16 little-endian samples; raises what the file raises, too.
+
+        Raises:
+            InvalidAudio: not whole samples.
+        """
+        self._writer.write(from_bytes(pcm))
+
+    def finish(self) -> None:
+        """Complete the file; one of no samples may not be playable. Raises what the file raises."""
+        self._writer.close()
+
+
 class _Drain:
     """A sink that cannot seek and is emptied after each write."""
 
@@ -142,10 +172,12 @@ class _Header:
 class _Codec:
     """Samples at a rate that the codec takes, through PyAV."""
 
-    def __init__(self, sink: _Drain, recipe: Recipe, sample_rate: int, bitrate: int | None) -> None:
+    def __init__(
+        self, sink: Sink, recipe: Recipe, sample_rate: int, bitrate: int | None, *, streamed: bool = True
+    ) -> None:
         self.sample_rate = recipe.rate_for(sample_rate)
         self._resampler = Resampler(from_rate=sample_rate, to_rate=self.sample_rate)
-        self._muxer = Muxer(sink, recipe, sample_rate=self.sample_rate, bitrate=bitrate, streamed=True)
+        self._muxer = Muxer(sink, recipe, sample_rate=self.sample_rate, bitrate=bitrate, streamed=streamed)
 
     def write(self, pcm: Pcm) -> None:
         self._muxer.write(self._resampler.push(pcm))

@@ -27,6 +27,16 @@ class Sink(Protocol):
         """Take all of `data` and return its length."""
 
 
+class SeekableSink(Sink, Protocol):
+    """A file whose header can be completed in the end."""
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        """Move to a place as files do and return it."""
+
+    def tell(self) -> int:
+        """Return the place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """What a format is made of, in FFmpeg's names."""
