@@ -18,14 +18,21 @@ from app.accounts.passwords import PASSWORD_POOL, Passwords
 from app.accounts.sql import AccountTables
 from app.accounts.standings import Standings
 from app.accounts.upkeep import Upkeep
+from app.api.speak.answers import encode_item
 from app.errors import ChorusError, InvalidInput, Unavailable
 from app.runtime.auth import Authority, Identity, StaticKeys
 from app.runtime.connections import Connections
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
+from app.runtime.http import HttpClient
 from app.runtime.metrics import Metrics
 from app.runtime.secret import load_secret
 from app.runtime.workers import Workers
 from app.settings import Settings
+from app.takes.recordings import Recordings
+from app.takes.signature import parse_secret
+from app.takes.sql import SqlDeliveries, SqlStore
+from app.takes.studio import Studio, StudioLimits
+from app.takes.webhooks import Webhooks
 from app.tts.backend import Backend
 from app.tts.backends.edge import Edge
 from app.tts.backends.espeak import Espeak
@@ -47,6 +54,7 @@ from app.tts.tape import CODEC_POOL
 
 MAX_VOICE_PROCESSES = 4
 EDGE_START_SECONDS = 0.5  # a server without the internet must not wait for it
+WEBHOOK_SECONDS = 10.0
 
 BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     "espeak": lambda settings: Espeak(
@@ -130,6 +138,33 @@ class Services:
             on_job=self._note_job,
             on_first_audio=self.statistics.first_audio,
         )
+        self._callers = _callers(settings)
+        self.webhooks = Webhooks(
+            SqlDeliveries(self.database),
+            self._callers,
+            secret=_webhook_secret(settings),
+            attempts=settings.webhook_attempts,
+            deadline=WEBHOOK_SECONDS,
+        )
+        self.studio = Studio(
+            self.synthesizer,
+            SqlStore(self.database),
+            Recordings(
+                settings.data_dir / "takes",
+                workers=self.workers,
+                max_bytes=settings.takes_disk_bytes,
+                max_age=settings.takes_disk_seconds,
+            ),
+            limits=StudioLimits(
+                text_characters=settings.takes_max_characters,
+                batch=settings.takes_max_batch,
+                waiting_per_account=settings.takes_max_waiting,
+                at_once=settings.takes_at_once,
+            ),
+            maker=load_secret(settings.data_dir / "server.id").hex(),
+            render=encode_item,
+            on_owed=self.webhooks.look,
+        )
         self._open = AsyncExitStack()
         self._group: TaskGroup
 
@@ -142,6 +177,9 @@ class Services:
             await stack.enter_async_context(Upkeep(self._accounts.tables, self._accounts.standings))
             await stack.enter_async_context(KeptStatistics(self.statistics, StatisticsTable(self.database)))
             await stack.enter_async_context(self.synthesizer)
+            await stack.enter_async_context(self._callers)
+            await stack.enter_async_context(self.webhooks)
+            await stack.enter_async_context(self.studio)
             self._group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._group.cancel_scope.cancel)
             self._group.start_soon(self.metrics.watch_loop)
@@ -267,6 +305,20 @@ def _build_accounts(settings: Settings, database: Database, workers: Workers) ->
 
 def _secret(settings: Settings) -> bytes:
     return settings.auth_secret.encode() if settings.auth_secret else load_secret(settings.data_dir / "auth.secret")
+
+
+def _callers(settings: Settings) -> HttpClient:
+    networks = settings.webhook_networks
+    try:
+        return HttpClient(ports=settings.webhook_ports, allowed_networks=networks, deadline=WEBHOOK_SECONDS)
+    except ValueError as error:
+        raise InvalidInput(f"WEBHOOK_NETWORKS: {error}", field="WEBHOOK_NETWORKS") from error
+
+
+def _webhook_secret(settings: Settings) -> bytes:
+    if settings.webhook_secret:
+        return parse_secret(settings.webhook_secret)
+    return load_secret(settings.data_dir / "webhook.secret")
 
 
 def _backend(name: str, settings: Settings) -> Backend:

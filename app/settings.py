@@ -12,6 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 Names = Annotated[tuple[str, ...], NoDecode]
 """Comma-separated in the environment."""
 
+Ports = Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], NoDecode]
+"""Comma-separated in the environment."""
+
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Bytes = Annotated[int, Field(ge=0)]
@@ -111,6 +114,27 @@ class Settings(BaseSettings):
     coqui_tos_agreed: bool = False
     """Whether you agree to the Coqui Public Model License of the XTTS weights: no commercial use."""
 
+    takes_disk_bytes: Bytes = 4 * 1024 * 1024 * 1024
+    """Disk for the audio of takes, under DATA_DIR/takes; the oldest takes lose theirs first."""
+    takes_disk_seconds: Seconds = 30 * 24 * 3600.0
+    """How long the audio of takes is kept; 0 for as long as there is room."""
+    takes_max_characters: Count = 20_000
+    """Longest text of one take."""
+    takes_max_batch: Count = 1000
+    """Takes that may be asked for at once."""
+    takes_max_waiting: Count = 2000
+    """Takes of one account that may wait to be made."""
+    takes_at_once: PositiveInt = 4
+    """Takes made at the same time while nobody listens to them."""
+    webhook_secret: str = ""
+    """Signs calls of webhooks: whsec_ and base64, or 24 characters; empty keeps one in DATA_DIR/webhook.secret."""
+    webhook_ports: Ports = (80, 443)
+    """TCP ports that webhooks may be called on."""
+    webhook_networks: Names = ()
+    """Networks that webhooks may be called in although they are not public: 192.168.1.0/24."""
+    webhook_attempts: PositiveInt = 8
+    """How often a webhook that does not answer is called; the waits between grow from seconds to six hours."""
+
     wyoming_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """TCP port of the Wyoming protocol, for Home Assistant: usually 10200; 0 turns it off."""
     wyoming_max_connections: Count = 64
@@ -127,7 +151,16 @@ class Settings(BaseSettings):
     danmu_idle_timeout_seconds: Seconds = 300.0
     """Time without a message of the client after which /ws is closed; 0 never closes it."""
 
-    @field_validator("forwarded_allow_ips", "cors_origins", "api_keys", "anonymous_keys", "tts_backends", mode="before")
+    @field_validator(
+        "forwarded_allow_ips",
+        "cors_origins",
+        "api_keys",
+        "anonymous_keys",
+        "tts_backends",
+        "webhook_ports",
+        "webhook_networks",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

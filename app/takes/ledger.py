@@ -97,6 +97,7 @@ class Ledger:
         async with self._turn:
             is_kept = True
             while self._take is not None and is_kept:
+                await anyio.lowlevel.checkpoint_if_cancelled()
                 with anyio.CancelScope(shield=True):
                     is_kept = await self._write(self._take, self._voice)
             return is_kept

@@ -12,12 +12,10 @@ Rules of this file:
 import logging
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 
-from app.audio.format import Format
 from app.audio.pcm import SAMPLE_BYTES
 from app.errors import BackendUnavailable, ChorusError, Draining, Overloaded, Unavailable, WorkerLost
 from app.runtime.queue import Priority
@@ -25,6 +23,8 @@ from app.takes.feed import Feed
 from app.takes.ledger import Ledger
 from app.takes.part import Part
 from app.takes.reading import Line, Reading
+from app.takes.recording import Recording
+from app.takes.recordings import Recordings
 from app.takes.take import Recorded, Status, Take
 from app.takes.voice import Voice
 
@@ -43,38 +43,6 @@ STOP_SECONDS = 5.0
 """For writing how a making ended that was cancelled."""
 
 _PROGRESS: Final = ((0.75, Status.PROGRESS_75), (0.5, Status.PROGRESS_50), (0.25, Status.PROGRESS_25))
-
-
-class Recording(Protocol):
-    """The audio of one take."""
-
-    async def append(self, pcm: bytes) -> None:
-        """Add int16 little-endian mono PCM."""
-
-    async def finish(self) -> None:
-        """Keep it; it is whole."""
-
-    async def discard(self) -> None:
-        """Forget it."""
-
-    async def read(self, offset: int, most: int) -> bytes:
-        """Return at most so many bytes of the file from there on; waits while it is made; nothing at the end."""
-
-
-class Recordings(Protocol):
-    """The audio of takes."""
-
-    async def begin(self, take_id: str, sample_rate: int) -> Recording:
-        """Begin the audio of a take."""
-
-    def find(self, take_id: str) -> Recording | None:
-        """Return the audio of a take that is being made here, or is made."""
-
-    async def encoded(self, take_id: str, format: Format) -> Path:
-        """Return the file of a finished take in another format."""
-
-    async def delete(self, take_id: str) -> None:
-        """Forget the audio of a take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +153,7 @@ class Making:
             await self._kept.wait()
             self.feed.hand(part)
             await self._record(part)
-            self._progress(line.done)
+            self._progress(line.pieces / await self._reading.count())
         if self._recording is not None:
             await self._recording.finish()
 

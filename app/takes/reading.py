@@ -3,6 +3,8 @@
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
+import anyio
+
 from app.audio.format import Format
 from app.audio.wav import HEADER_BYTES
 from app.errors import NothingToSpeak, VoiceNotFound
@@ -28,8 +30,8 @@ class Line:
     request: SpeechRequest
     rest: float
     """Seconds of silence behind it, at least."""
-    done: float
-    """Fraction of the wording that is spoken when this is."""
+    pieces: int
+    """Of the wording that are spoken when this is; some say nothing."""
 
 
 class Reading:
@@ -64,7 +66,9 @@ class Reading:
         self._main = self._speaker(self._language)
         self.sample_rate = synthesizer.sample_rate(voice.request.model)
         """Hz, of every part."""
-        self._lines = self._write(wording.text)
+        self._uncut = cut(wording.text, language=self._language)
+        self._pieces: list[Piece] = []
+        self._lines = self._write()
         first = next(self._lines, None)
         if first is None:
             raise NothingToSpeak
@@ -75,20 +79,37 @@ class Reading:
         yield self._first
         yield from self._lines
 
+    async def count(self) -> int:
+        """Return how many pieces the wording has. Others may go on while a long one is cut."""
+        while self._cut_on():
+            await anyio.lowlevel.checkpoint()
+        return len(self._pieces)
+
     async def speak(self, line: Line, *, index: int, client: Hashable, priority: Priority) -> Part:
         """Return a line as part number `index`. Raises, and is cancelled, as `Synthesizer.speak` is."""
         spoken = await self._synthesizer.speak(line.request, client=client, priority=priority, may_hurry=False)
         pcm = end_in_silence(spoken.audio[HEADER_BYTES:], sample_rate=spoken.sample_rate, least=line.rest)
         return Part(index, pcm, spoken.sample_rate, line.request.text)
 
-    def _write(self, written: str) -> Iterator[Line]:
-        read = 0
-        for piece in cut(written, language=self._language):
-            read += len(piece.text)
+    def _write(self) -> Iterator[Line]:
+        for count, piece in enumerate(self._cut(), 1):
             speaker = self._speaker_of(piece)
             clean = text.clean(piece.text, language=speaker.language)
             if text.is_speakable(clean):
-                yield Line(self._request(clean, speaker), piece.rest / max(self._speed, 1.0), read / len(written))
+                yield Line(self._request(clean, speaker), piece.rest / max(self._speed, 1.0), count)
+
+    def _cut(self) -> Iterator[Piece]:
+        """Yield the pieces; those that `count` has not cut before are cut now."""
+        known = 0
+        while known < len(self._pieces) or self._cut_on():
+            yield self._pieces[known]
+            known += 1
+
+    def _cut_on(self) -> bool:
+        piece = next(self._uncut, None)
+        if piece is not None:
+            self._pieces.append(piece)
+        return piece is not None
 
     def _request(self, clean: str, speaker: speech.Voice) -> SpeechRequest:
         return SpeechRequest(

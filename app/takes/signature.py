@@ -38,11 +38,6 @@ def parse_secret(text: str) -> bytes:
     return secret
 
 
-def write_secret(secret: bytes) -> str:
-    """Return a secret as receivers are told it."""
-    return PREFIX + base64.b64encode(secret).decode("ascii")
-
-
 def sign(secret: bytes, *, id: str, timestamp: int, body: bytes) -> dict[str, str]:
     """Return the headers of a call; `timestamp` is in seconds since the epoch."""
     signed = b"%b.%d.%b" % (id.encode("ascii"), timestamp, body)

@@ -40,10 +40,12 @@ from app.takes.feed import Listener
 from app.takes.hooks import Hooks, Render
 from app.takes.ids import Ids, Kind, time_ms
 from app.takes.ledger import Ledger
-from app.takes.making import Booth, Making, Recording, Recordings
+from app.takes.making import Booth, Making
 from app.takes.makings import Makings
 from app.takes.model import Model, models
 from app.takes.reading import Reading
+from app.takes.recording import Recording
+from app.takes.recordings import Recordings
 from app.takes.stock import example_text, stock_voices
 from app.takes.store import Page, Store
 from app.takes.take import Status, Take, TakeRequest, Wording
@@ -231,7 +233,7 @@ class Studio:
             NotFound: there is no such take here, it failed, or its audio is gone.
         """
         await self._makings.recorded(take_id)
-        recording = self._recordings.find(take_id)
+        recording = await self._recordings.find(take_id)
         if recording is None:
             raise NotFound(f"take '{take_id}' has no audio here")
         return recording
@@ -389,6 +391,7 @@ class Studio:
             try:
                 await self._bring_voices()
                 await self._upkeep.look()
+                await self._recordings.sweep(self._store.known_takes)
             except Unavailable as error:
                 logger.warning("the upkeep of takes waits until the store answers: %s", error)
             await self._sleep(UPKEEP_SECONDS)

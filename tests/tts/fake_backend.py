@@ -34,6 +34,7 @@ class FakeBackend:
         self.failure: Exception | None = None
         self.spoken: list[str] = []
         self.speeds: list[float] = []
+        self.voices_used: list[str] = []
         self.started = 0
         self.cancelled = 0
         self.most_at_once = 0
@@ -81,6 +82,7 @@ class FakeBackend:
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         self.started += 1
         self.speeds.append(utterance.speed)
+        self.voices_used.append(utterance.voice.id)
         self._speaking += 1
         self.most_at_once = max(self.most_at_once, self._speaking)
         try:
