@@ -18,16 +18,15 @@ import asyncio
 import heapq
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from enum import IntEnum
-from itertools import takewhile
+from itertools import chain, takewhile
 from types import TracebackType
 
 import anyio
 
 from app.errors import Expired, QueueFull
-
-AVERAGE_WEIGHT = 0.2  # of the newest job in the moving average: about the last ten jobs count
+from app.runtime.pace import Pace
 
 
 class Priority(IntEnum):
@@ -51,18 +50,21 @@ class Turn:
         Expired: the wait is longer than its patience.
     """
 
-    __slots__ = ("_displaced", "_granted", "_line", "_patience", "_started", "client", "priority")
+    __slots__ = ("_displaced", "_granted", "_line", "_patience", "_started", "client", "priority", "size")
 
     _granted: asyncio.Future[None]
     """Done when the wait is over; exists once the turn has to wait. An anyio event would cost as much as the rest."""
     _started: float
     """Seconds of the line's clock; exists once the turn is taken."""
 
-    def __init__(self, line: "WaitingLine", client: Hashable, priority: Priority, patience: float | None) -> None:
+    def __init__(
+        self, line: "WaitingLine", client: Hashable, priority: Priority, patience: float | None, size: float
+    ) -> None:
         self._line = line
         self._patience = patience
         self.client = client
         self.priority = priority
+        self.size = size
         self._displaced = False
 
     async def __aenter__(self) -> "Turn":
@@ -117,11 +119,21 @@ class WaitingLine:
         self._running: set[Turn] = set()
         self._held: set[Hashable] = set()
         self._waiting = 0
-        self._average: float | None = None
+        self._pace = Pace()
 
-    def turn(self, client: Hashable, *, priority: Priority = Priority.NORMAL, patience: float | None = None) -> Turn:
-        """Return the place of a new job; entering it waits for the turn, at most `patience` seconds if given."""
-        return Turn(self, client, priority, patience)
+    def turn(
+        self,
+        client: Hashable,
+        *,
+        priority: Priority = Priority.NORMAL,
+        patience: float | None = None,
+        size: float = 1.0,
+    ) -> Turn:
+        """Return the place of a new job; entering it waits for the turn, at most `patience` seconds if given.
+
+        `size` is how much there is to do, in whatever unit the line's other jobs have; estimates go by it.
+        """
+        return Turn(self, client, priority, patience, size)
 
     @property
     def waiting(self) -> int:
@@ -136,31 +148,32 @@ class WaitingLine:
     @property
     def average_seconds(self) -> float | None:
         """Moving average of the time of one completed turn; None before the first."""
-        return self._average
+        return self._pace.average
 
     def position(self, client: Hashable) -> int | None:
         """Return how many turns from now the client's first waiting job starts (1 = next), None if none waits.
 
         Exact if nobody comes, leaves, is held or let go meanwhile; for a held client, as if it were let go now.
         """
-        waits_in = next((priority for priority, clients in self._classes.items() if client in clients), None)
-        return None if waits_in is None else self._place(client, waits_in)
+        waits_in = self._waits_in(client)
+        return None if waits_in is None else 1 + sum(1 for _ in self._ahead(client, waits_in))
 
     def estimated_wait(self, client: Hashable, *, priority: Priority = Priority.NORMAL) -> float | None:
         """Return the seconds until the client's first waiting job, or else a new job of `priority`, gets its turn.
 
-        None while nothing is known: jobs are in the way and none has been completed yet.
+        By the sizes of the jobs that run and of those ahead. None while nothing is known: jobs are in the way and none
+        has been completed yet.
         """
         if self.running < self.concurrency:
             return 0.0
-        if self._average is None:
+        if self._pace.average is None:
             return None
+        waits_in = self._waits_in(client)
         now = self._clock()
-        free_at = [max(0.0, self._average - (now - turn._started)) for turn in self._running]
+        free_at = [max(0.0, self._seconds_of(turn) - (now - turn._started)) for turn in self._running]
         heapq.heapify(free_at)
-        position = self.position(client) or self._place(client, priority)
-        for _ in range(position - 1):
-            heapq.heapreplace(free_at, free_at[0] + self._average)
+        for turn in self._ahead(client, priority if waits_in is None else waits_in):
+            heapq.heapreplace(free_at, free_at[0] + self._seconds_of(turn))
         return free_at[0]
 
     @property
@@ -169,9 +182,8 @@ class WaitingLine:
 
         Costs nothing to ask.
         """
-        if self._average is None:
-            return None
-        return sum(map(len, self._live)) * self._average / self.concurrency
+        average = self._pace.average
+        return None if average is None else sum(map(len, self._live)) * average / self.concurrency
 
     def hold(self, client: Hashable) -> None:
         """Give the client no turn until `let_go`; its places are kept."""
@@ -182,12 +194,20 @@ class WaitingLine:
         self._held.discard(client)
         self._grant()
 
-    def _place(self, client: Hashable, priority: Priority) -> int:
-        """Return how many turns from now the first job of the client in this class starts, if it waits or came now."""
-        higher = (clients for each, clients in self._classes.items() if each < priority)
-        ahead = sum(len(turns) for clients in higher for other, turns in clients.items() if other not in self._held)
-        before = takewhile(lambda other: other != client, self._classes[priority])
-        return ahead + sum(other not in self._held for other in before) + 1
+    def _waits_in(self, client: Hashable) -> Priority | None:
+        """Return the class of the client's first waiting job."""
+        return next((priority for priority, clients in self._classes.items() if client in clients), None)
+
+    def _ahead(self, client: Hashable, priority: Priority) -> Iterator[Turn]:
+        """Yield the turns before the first job of the client in this class, in order, if it waits or came now."""
+        for each, clients in self._classes.items():
+            if each < priority:
+                yield from chain.from_iterable(turns for other, turns in clients.items() if other not in self._held)
+        before = takewhile(lambda item: item[0] != client, self._classes[priority].items())
+        yield from (turns[0] for other, turns in before if other not in self._held)
+
+    def _seconds_of(self, turn: Turn) -> float:
+        return self._pace.predict(turn.size) or 0.0
 
     def _start_at_once(self, turn: Turn) -> bool:
         # Who waits while a turn is free is held, so nobody is overtaken.
@@ -216,7 +236,7 @@ class WaitingLine:
         _end_wait(victim._granted)
 
     def _full(self, why: str) -> QueueFull:
-        wait = None if self._average is None else self._average / self.concurrency
+        wait = None if self._pace.average is None else self._pace.average / self.concurrency
         return QueueFull(f"the queue is full: {why}", retry_after=wait)
 
     def _leave(self, turn: Turn) -> None:
@@ -239,9 +259,7 @@ class WaitingLine:
     def _finish(self, turn: Turn, *, counts: bool) -> None:
         self._running.discard(turn)
         if counts:
-            seconds = self._clock() - turn._started
-            average = seconds if self._average is None else self._average
-            self._average = average + AVERAGE_WEIGHT * (seconds - average)
+            self._pace.learn(turn.size, self._clock() - turn._started)
         self._grant()
 
     def _grant(self) -> None:

@@ -393,7 +393,7 @@ class Synthesizer:
             await room()
             is_heard = not isinstance(part, Pause)
             timed = self._timed(backend, part, is_first=is_first and is_heard)
-            async with line.turn(client), aclosing(timed) as sounds:
+            async with line.turn(client, size=part.size), aclosing(timed) as sounds:
                 async for sound in sounds:
                     emit(await tape.write(sound.pcm))
             is_first = is_first and not is_heard
@@ -419,7 +419,9 @@ class Synthesizer:
         flight: _Flight | None = None
         outcome: Speech | ChorusError | None = None
         try:
-            turn = self._lines[backend.name].turn(job.client, priority=job.priority, patience=job.request.max_age)
+            turn = self._lines[backend.name].turn(
+                job.client, priority=job.priority, patience=job.request.max_age, size=plan.score.size
+            )
             async with turn:
                 if plan in self._flights or plan in self._cache:
                     return None
