@@ -1,6 +1,5 @@
 """Copies of a finished recording in other formats, made when they are first asked for."""
 
-from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -9,7 +8,7 @@ import anyio
 from app.audio import wav
 from app.audio.encode import FileEncoder
 from app.audio.format import Format
-from app.errors import ChorusError, InvalidAudio
+from app.errors import InvalidAudio, Unavailable
 from app.runtime.workers import Workers
 from app.takes.draft import Draft
 from app.takes.recording import Recording
@@ -29,26 +28,45 @@ async def encode(recording: Recording, draft: Draft, format: Format, *, workers:
     Raises:
         InvalidAudio: there are no samples.
         NotFound: the recording was discarded.
-        Unavailable: the disk fails, or there is no room.
-        OSError: the disk is full or fails, on the draft's side.
+        Unavailable: the disk fails in reading, or there is no room.
+        OSError: the disk is full or fails in writing.
     """
     if not recording.duration:
         raise InvalidAudio(f"no samples to encode: {format} needs at least one", field="audio")
-    encoder = FileEncoder(draft, sample_rate=recording.sample_rate, format=format)
-    finished = False
+    sink = _Sink(draft)
+    encoder = FileEncoder(sink, sample_rate=recording.sample_rate, format=format)
     try:
         offset = wav.HEADER_BYTES
         while pcm := await recording.read(offset, SLICE_BYTES):
             await workers.run(CODEC_POOL, partial(encoder.write, pcm))
+            sink.check()
             offset += len(pcm)
-        finished = True
-        await workers.run(CODEC_POOL, encoder.finish)
     finally:
-        if not finished:
-            with anyio.CancelScope(shield=True):
-                await workers.run(CODEC_POOL, lambda: _abandon(encoder))
+        with anyio.CancelScope(shield=True):  # an encoder is finished even if nobody wants the file any more
+            await workers.run(CODEC_POOL, encoder.finish)
+    sink.check()
 
 
-def _abandon(encoder: FileEncoder) -> None:
-    with suppress(ChorusError, OSError):  # the file has refused before, which was said
-        encoder.finish()
+class _Sink:
+    """A draft that notes the first refusal and from then on forgets what is written.
+
+    FFmpeg goes on writing to a file that has failed, and ends in errors of its own.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self.seek = draft.seek
+        self.tell = draft.tell
+        self._draft = draft
+        self._error: Exception | None = None
+
+    def write(self, data: bytes, /) -> int:
+        if self._error is None:
+            try:
+                return self._draft.write(data)
+            except (OSError, Unavailable) as error:
+                self._error = error
+        return len(data)
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error

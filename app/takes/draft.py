@@ -62,6 +62,8 @@ class Draft:
             OSError: the disk is full or broken; the position has not moved.
             Unavailable: there is no room.
         """
+        if not data:
+            return 0  # which, as with any file, does not make it longer
         end = self._position + len(data)
         if end > self.size_bytes:
             self._keeper.reserve(self, end)

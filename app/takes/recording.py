@@ -189,6 +189,7 @@ class Recording:
         except OSError as error:
             raise Unavailable(f"the recording {self.path.name} cannot be read: {error.strerror}") from error
         if len(data) < wanted:
+            self._check_kept()
             raise Unavailable(f"the recording {self.path.name} ends before its {self._size_bytes} bytes")
         return data
 

@@ -1,12 +1,14 @@
 import io
 import wave
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.audio.decode import decode
-from app.audio.encode import Encoder, encode
+from app.audio.encode import Encoder, FileEncoder, encode
 from app.audio.format import Format
 from app.audio.pcm import to_bytes, to_int16
 from app.audio.resample import resample
@@ -184,3 +186,34 @@ def test_what_is_outside_the_bounds_is_refused_by_name(sample_rate, bitrate, fie
     with pytest.raises(InvalidInput, match=field) as refusal:
         encode(b"", sample_rate=sample_rate, format=Format.MP3, bitrate=bitrate)
     assert refusal.value.field == field
+
+
+def filed(pcm, *, chunk_bytes, **options):
+    file = io.BytesIO()
+    file.close = lambda: None  # FFmpeg closes what can be closed
+    encoder = FileEncoder(file, **options)
+    for start in range(0, len(pcm), chunk_bytes):
+        encoder.write(pcm[start : start + chunk_bytes])
+    encoder.finish()
+    return file.getvalue(), encoder.sample_rate
+
+
+@given(chunk=st.integers(200, 20_000), format=st.sampled_from(CODED))
+def test_a_file_encoded_in_pieces_is_the_whole_file(chunk, format):
+    pcm = chirp_pcm(0.3, 22_050)
+    encoded = encode(pcm, sample_rate=22_050, format=format)
+
+    data, sample_rate = filed(pcm, chunk_bytes=2 * chunk, sample_rate=22_050, format=format)
+
+    assert sample_rate == encoded.sample_rate
+    assert len(data) == len(encoded.data)
+    sounds = [heard(each, format, sample_rate=22_050) for each in (data, encoded.data)]
+    assert np.array_equal(*sounds)
+
+
+@pytest.mark.parametrize("format", [Format.MP3, Format.FLAC, Format.M4A, Format.WEBM])
+def test_a_file_encoded_in_pieces_says_how_long_it_is(format):
+    data, _ = filed(chirp_pcm(2, 24_000), chunk_bytes=5_000, sample_rate=24_000, format=format)
+
+    with av.open(io.BytesIO(data)) as container:
+        assert container.duration / 1e6 == pytest.approx(2, abs=0.06)
