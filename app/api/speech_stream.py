@@ -77,7 +77,7 @@ class SpeechStream(Response):
         """Speak and send, side by side."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._speak)
-            group.start_soon(_cancel_at_disconnect, receive, group.cancel_scope)
+            group.start_soon(cancel_at_disconnect, receive, group.cancel_scope)
             first = await self._next()
             if first is None and self._error is not None:
                 await self._failure(self._error)(scope, receive, send)
@@ -125,7 +125,8 @@ class SpeechStream(Response):
         return self._wrapping.end if self._error is None else self._wrapping.fail(self._error)
 
 
-async def _cancel_at_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
+async def cancel_at_disconnect(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Cancel a scope when the client goes. Whatever else it sends is left out, so nobody may be reading a body."""
     while (await receive())["type"] != "http.disconnect":
         pass
     scope.cancel()
