@@ -29,9 +29,10 @@ def anyio_backend() -> object:
 class Job:
     """One job in the hand of a test: it holds its turn until it is told to end."""
 
-    def __init__(self, line: WaitingLine, client: Hashable, priority: Priority) -> None:
+    def __init__(self, line: WaitingLine, client: Hashable, priority: Priority, size: float) -> None:
         self.client = client
         self.priority = priority
+        self.size = size
         self.state = "new"
         self.error: QueueFull | None = None
         self.fails = False
@@ -57,7 +58,7 @@ class Job:
             self.state = "cancelled"
 
     async def _take_turn(self) -> None:
-        async with self._line.turn(self.client, priority=self.priority):
+        async with self._line.turn(self.client, priority=self.priority, size=self.size):
             self.state = "running"
             await self._told.wait()
             self.state = "done"
@@ -102,15 +103,15 @@ class Stage:
         assert self.line.running == self.line.waiting == 0
         return result
 
-    def come(self, client: Hashable, priority: Priority = NORMAL) -> Job:
+    def come(self, client: Hashable, priority: Priority = NORMAL, size: float = 1.0) -> Job:
         """Start a job; it comes to the line as soon as the caller waits."""
-        job = Job(self.line, client, priority)
+        job = Job(self.line, client, priority, size)
         self._group.start_soon(job.run)
         self.jobs.append(job)
         return job
 
-    async def enter(self, *clients: Hashable, priority: Priority = NORMAL) -> list[Job]:
-        jobs = [self.come(client, priority) for client in clients]
+    async def enter(self, *clients: Hashable, priority: Priority = NORMAL, size: float = 1.0) -> list[Job]:
+        jobs = [self.come(client, priority, size) for client in clients]
         await settle()
         return jobs
 
@@ -350,6 +351,19 @@ async def test_the_wait_counts_what_the_running_turns_have_done() -> None:
         assert stage.line.estimated_wait("e") == 6.0
 
 
+async def test_the_wait_goes_by_the_sizes_of_those_ahead() -> None:
+    now = 0.0
+    async with Stage(clock=lambda: now) as stage:
+        for size in (1.0, 3.0):
+            async with stage.line.turn("before", size=size):
+                now += 10 * size
+        await stage.enter("running")
+        await stage.enter("long", size=6.0)
+        await stage.enter("short", size=0.5)
+        assert stage.line.estimated_wait("short") == pytest.approx(10 + 60)
+        assert stage.line.estimated_wait("newcomer") == pytest.approx(10 + 60 + 5)
+
+
 async def test_a_newcomer_goes_second_behind_a_flood_and_is_told_so() -> None:
     now = 0.0
     async with Stage(clock=lambda: now) as stage:
@@ -536,18 +550,24 @@ async def test_law_the_position_is_the_number_of_grants(crowd: list[tuple[int, P
 @given(
     concurrency=st.integers(1, 3),
     jobs=st.lists(st.tuples(clients, priorities, st.floats(0.95, 1.05)), min_size=4, max_size=30),
+    by_size=st.booleans(),
+    sizes=st.randoms(use_true_random=False),
 )
 @settings(deadline=None)
 async def test_law_the_estimated_wait_of_steady_jobs_comes_true(
-    concurrency: int, jobs: list[tuple[int, Priority, float]]
+    concurrency: int, jobs: list[tuple[int, Priority, float]], by_size: bool, sizes: random.Random
 ) -> None:
     line = WaitingLine(concurrency=concurrency, depth=0, clock=anyio.current_time)
     started: list[tuple[float, int]] = []
+    for size in (1.0, 10.0) if by_size else ():
+        async with line.turn("before", size=size):
+            await anyio.sleep(0.5 + 0.1 * size)
 
-    async def speak(client: int, priority: Priority, seconds: float) -> None:
-        async with line.turn(client, priority=priority):
+    async def speak(client: int, priority: Priority, noise: float) -> None:
+        size = sizes.uniform(1, 10) if by_size else 5.0
+        async with line.turn(client, priority=priority, size=size):
             started.append((anyio.current_time(), client))
-            await anyio.sleep(seconds)
+            await anyio.sleep(noise * (0.5 + 0.1 * size))
 
     async with anyio.create_task_group() as group:
         for job in jobs:
@@ -557,7 +577,7 @@ async def test_law_the_estimated_wait_of_steady_jobs_comes_true(
         estimates = {client: line.estimated_wait(client) for client in range(4) if line.position(client)}
     for client, estimate in estimates.items():
         waited = min(moment for moment, who in started if who == client and moment > now) - now
-        # The jobs and their average differ by 10 % at most, so short waits are off by 10 % of a job, too.
+        # The jobs and their estimates differ by 10 % at most, so short waits are off by 10 % of a job, too.
         assert estimate == pytest.approx(waited, rel=0.3, abs=0.15)
 
 

@@ -146,3 +146,13 @@ async def test_a_levelled_stream_is_as_long_as_the_sound():
         async with aclosing(play(Tone(sample_rate=RATE), replace(part, gain=gain), Leveler())) as sounds:
             pcm = b"".join([sound.pcm async for sound in sounds])
         assert len(pcm) == 2 * round(0.1 * RATE)
+
+
+def test_the_size_of_a_score_goes_by_letters_and_speed():
+    def size(text, speed=1.0):
+        return Phrase(Utterance(text, VOICE, speed)).size
+
+    assert size("你好") == size("abcdef") == 6
+    assert size("abcdef", speed=2.0) == 3
+    assert size("\ud83d") > 0
+    assert Score((Phrase(Utterance("abc", VOICE)), Pause(9.0), Phrase(Utterance("d", VOICE)))).size == 4
