@@ -110,8 +110,10 @@ class Calls:
         for call in self._under_way.values():
             self._send(call)
 
-    def received(self, message: str) -> None:
-        """Hand a message of the server to the request that it answers."""
+    def received(self, message: str | bytes) -> None:
+        """Hand a message of the server to the request that it answers; binary ones answer none."""
+        if isinstance(message, bytes):
+            return
         envelope = _read(message)
         if envelope.get("type") == "heartbeat":
             self._post({"type": "heartbeat_ack", "timestamp": envelope.get("timestamp")})

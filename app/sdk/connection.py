@@ -1,4 +1,4 @@
-"""A WebSocket of text messages that is opened again whenever it breaks."""
+"""A WebSocket that is opened again whenever it breaks."""
 
 import asyncio
 import json
@@ -13,11 +13,20 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.uri import parse_uri
 
 from app.sdk.backoff import Backoff
-from app.sdk.errors import ConnectionLost, NotConnected, Refused
+from app.sdk.errors import ClientError, ConnectionLost, NotConnected, Refused
+from app.sdk.keepalive import Keepalive
 
 logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0  # for the server's half of the closing handshake
+PING_SECONDS = 20.0
+QUEUE_FRAMES = (4, 3)  # held by the library above and below which it stops and goes on reading
+
+Url = str | Callable[[], Awaitable[str]]
+"""An address, or what is asked for one before each attempt to connect.
+
+It raises NotConnected if it may have one later, and another ClientError if not.
+"""
 
 
 class Listener(Protocol):
@@ -26,8 +35,8 @@ class Listener(Protocol):
     def opened(self) -> None:
         """Messages can be posted."""
 
-    def received(self, message: str) -> None:
-        """Take the next message of the server."""
+    def received(self, message: str | bytes) -> Awaitable[None] | None:
+        """Take the next message of the server; what is returned is awaited before another is read."""
 
     def lost(self, error: NotConnected, *, for_good: bool) -> None:
         """Learn that nothing can be posted, until it is opened again; or ever, if lost for good."""
@@ -37,13 +46,15 @@ class Connection:
     """Keeps one WebSocket open while its `async with` block runs.
 
     Args:
-        url: `ws://` or `wss://`.
+        url: `ws://` or `wss://`, or an asynchronous function that returns one.
         listener: told what happens.
         token: sent as `Authorization: Bearer`.
         backoff: when to try again.
         wait_for_server: whether a server that is not there yet is waited for, as the backoff says, instead of being an
             error of entering the block.
         tls: for `wss://`; None trusts what the system trusts.
+        max_message_bytes: of one message of the server, beyond which the connection is closed; None for no limit.
+        ping_interval: seconds from one ping to the next, and for a sign of life after it.
         sleep: waits for seconds.
         clock: seconds, monotonic.
         rng: a number in [0, 1).
@@ -54,7 +65,7 @@ class Connection:
 
     def __init__(
         self,
-        url: str,
+        url: Url,
         listener: Listener,
         *,
         token: str | None,
@@ -64,8 +75,11 @@ class Connection:
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
         rng: Callable[[], float],
+        max_message_bytes: int | None = None,
+        ping_interval: float = PING_SECONDS,
     ) -> None:
-        parse_uri(url)
+        if isinstance(url, str):
+            parse_uri(url)
         self._url = url
         self._listener = listener
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -75,6 +89,8 @@ class Connection:
         self._sleep = sleep
         self._clock = clock
         self._rng = rng
+        self._max_message_bytes = max_message_bytes
+        self._ping_interval = ping_interval
         self._group = asyncio.TaskGroup()
         self._outgoing: asyncio.Queue[str] | None = None
 
@@ -84,6 +100,7 @@ class Connection:
         Raises:
             Refused: the server does not want this client.
             NotConnected: it cannot be reached.
+            ClientError: there is no address.
         """
         self._begin(await self._first())
         await self._group.__aenter__()
@@ -132,28 +149,47 @@ class Connection:
             logger.info("%s; connecting again", lost)
             try:
                 self._begin(await self._reopen(failures, lost))
-            except NotConnected as error:
+            except ClientError as error:
                 logger.error("connecting again is given up: %s", error)
-                self._end(error, for_good=True)
+                self._end(error if isinstance(error, NotConnected) else NotConnected(str(error)), for_good=True)
                 return
             failures += 1
 
     async def _serve(self) -> ConnectionLost:
         """Pass messages both ways until the connection ends; returns how it did."""
+        keepalive = Keepalive(self._ping, interval=self._ping_interval, timeout=self._ping_interval)
         async with asyncio.TaskGroup() as group:
-            writer = group.create_task(self._write())
-            await self._read()
-            writer.cancel()
+            beside = [group.create_task(self._write()), group.create_task(self._watch(keepalive))]
+            await self._read(keepalive)
+            for task in beside:
+                task.cancel()
         await self._socket.close()
         return ConnectionLost(self._socket.close_code or 1006, self._socket.close_reason or "")
 
-    async def _read(self) -> None:
+    async def _read(self, keepalive: Keepalive) -> None:
         try:
             async for message in self._socket:
-                if isinstance(message, str):
-                    self._listener.received(message)
+                keepalive.received()
+                waiting = self._listener.received(message)
+                if waiting is not None:
+                    with keepalive.held():
+                        await waiting
         except ConnectionClosed:
             pass
+
+    async def _watch(self, keepalive: Keepalive) -> None:
+        """Cut the connection when the server is gone."""
+        try:
+            await keepalive.run()
+        except ConnectionClosed:
+            return
+        logger.warning("the server gave no sign of life for %g s", self._ping_interval)
+        self._socket.transport.abort()
+
+    async def _ping(self) -> asyncio.Future[float]:
+        pong = await self._socket.ping()
+        assert isinstance(pong, asyncio.Future)
+        return pong
 
     async def _write(self) -> None:
         assert self._outgoing is not None
@@ -176,6 +212,7 @@ class Connection:
 
         Raises:
             NotConnected: it is given up; `error`, or what the last attempt raised.
+            ClientError: there is no address any more.
         """
         while not (self._backoff.gives_up(failures) or (isinstance(error, Refused) and error.is_final)):
             await self._sleep(self._delay(failures, error))
@@ -192,19 +229,22 @@ class Connection:
         return max(delay, min(wanted or 0.0, self._backoff.longest))
 
     async def _open(self) -> ClientConnection:
+        url = self._url if isinstance(self._url, str) else await self._url()
         try:
             return await connect(
-                self._url,
+                url,
                 additional_headers=self._headers,
-                compression=None,  # base64 of compressed audio hardly shrinks
-                max_size=None,  # the server bounds its replies; the library's 1 MiB would cut the connection
+                compression=None,  # neither audio nor its base64 shrinks worth the time
+                max_size=self._max_message_bytes,  # the library's own 1 MiB would cut the connection
+                max_queue=QUEUE_FRAMES,
+                ping_interval=None,  # the library's own pings cut off a client that does not read for a while
                 close_timeout=CLOSE_SECONDS,
                 **self._tls,
             )
         except InvalidStatus as error:
             raise _refused(error) from error
         except (OSError, WebSocketException) as error:
-            raise NotConnected(f"cannot connect to {self._url.partition('?')[0]}: {error}") from error
+            raise NotConnected(f"cannot connect to {url.partition('?')[0]}: {error}") from error
 
 
 def _refused(error: InvalidStatus) -> Refused:

@@ -74,6 +74,14 @@ class Peer:
     async def hang_up(self, code: int = 1012, reason: str = "restarting") -> None:
         await self._socket.close(code, reason)
 
+    def fall_silent(self) -> None:
+        """Read nothing more, so that no ping is answered."""
+        self._socket.transport.pause_reading()
+
+    def cut(self) -> None:
+        """End without a word."""
+        self._socket.transport.abort()
+
     async def end(self) -> tuple[int | None, str | None]:
         """Wait until the client has closed; returns its code and reason."""
         async with asyncio.timeout(10):
