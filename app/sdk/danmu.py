@@ -353,24 +353,7 @@ class SyncDanmuClient:
 
         `timeout` is for each chunk. Closing the generator before its end cancels the rest.
         """
-        chunks: AsyncGenerator[Chunk, None] | None = None
-
-        async def following(client: DanmuClient) -> Chunk | None:
-            nonlocal chunks
-            if chunks is None:
-                chunks = client.stream(text, **choices)
-            return await anext(chunks, None)
-
-        async def close(client: DanmuClient) -> None:
-            if chunks is not None:
-                await chunks.aclose()
-
-        try:
-            while (chunk := self._portal.call(following, timeout=timeout)) is not None:
-                yield chunk
-        finally:
-            if self._portal.is_open:
-                self._portal.call(close)
+        return self._portal.iterate(lambda client: client.stream(text, **choices), timeout=timeout)
 
     def voices(
         self, *, backend: str | None = None, language: str | None = None, timeout: float | None = None

@@ -2,9 +2,9 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
@@ -69,6 +69,69 @@ class Portal(Generic[T]):
             future.cancel()
             raise
 
+    def iterate(
+        self, make: Callable[[T], AsyncGenerator[R, None]], *, timeout: float | None = None
+    ) -> Generator[R, None, None]:
+        """Yield what an asynchronous generator on what is held yields; raises as `call`.
+
+        `timeout` is for each item. Closing this generator closes the asynchronous one.
+        """
+        items: AsyncGenerator[R, None] | None = None
+        is_running = asyncio.Lock()  # what a timeout has cancelled may not have ended yet
+
+        async def following(held: T) -> list[R]:
+            nonlocal items
+            async with is_running:
+                items = items or make(held)
+                try:
+                    return [await anext(items)]
+                except StopAsyncIteration:
+                    return []
+
+        async def close(held: T) -> None:
+            async with is_running:
+                if items is not None:
+                    await items.aclose()
+
+        try:
+            while found := self.call(following, timeout=timeout):
+                yield found[0]
+        finally:
+            if self.is_open:
+                self.call(close)
+
+    @contextmanager
+    def hold(self, open: Callable[[T], AbstractAsyncContextManager[R]]) -> Iterator[R]:
+        """Hold another asynchronous context manager open, in the same event loop, while a `with` block runs.
+
+        What entering it raises is raised here; raises as `call` too.
+        """
+        entered: Future[R] = Future()
+        left = asyncio.Event()
+
+        async def holding(held: T) -> None:
+            async with open(held) as inner:
+                entered.set_result(inner)
+                await left.wait()
+
+        if not self.is_open:
+            raise NotConnected("the client is not open: use it in a with block")
+        loop, _ = self._running.result()
+        future = asyncio.run_coroutine_threadsafe(holding(self._entered.result()), loop)
+        future.add_done_callback(lambda done: _fail(entered, done))
+        try:
+            inner = entered.result()
+        except BaseException:
+            future.cancel()
+            raise
+        try:
+            yield inner
+        finally:
+            with suppress(RuntimeError):  # the loop has ended by itself
+                loop.call_soon_threadsafe(left.set)
+            with suppress(CancelledError):
+                future.result()
+
     def _run(self) -> None:
         try:
             asyncio.run(self._hold())
@@ -95,3 +158,13 @@ class Portal(Generic[T]):
             with suppress(RuntimeError):  # the loop has ended by itself
                 loop.call_soon_threadsafe(task.cancel)
         self._thread.join()
+
+
+def _fail(waited: "Future[R]", ended: "Future[None]") -> None:
+    """Tell who waits for something to be entered that it has ended instead."""
+    if waited.done():
+        return
+    if ended.cancelled():
+        waited.set_exception(NotConnected("the client was closed meanwhile"))
+    else:
+        waited.set_exception(ended.exception() or NotConnected("the client was closed meanwhile"))
