@@ -20,6 +20,12 @@ from app.api.openai.failure import describe as describe_for_openai
 from app.api.openai.rest import PATHS as OPENAI_PATHS
 from app.api.openai.rest import rest as openai_rest
 from app.api.pages import pages
+from app.api.speak.limits import SpeakLimits
+from app.api.speak.messages import MAX_MESSAGE_BYTES as SPEAK_MESSAGE_BYTES
+from app.api.speak.rest import OPEN_PATHS as SPEAK_OPEN_PATHS
+from app.api.speak.rest import rest as speak_rest
+from app.api.speak.router import router as speak_router
+from app.api.speak.urls import PREFIX as SPEAK_PREFIX
 from app.api.wyoming.conversation import WyomingLimits
 from app.api.wyoming.server import serve as serve_wyoming
 from app.errors import ChorusError
@@ -35,7 +41,7 @@ from app.services import Services
 from app.settings import Settings
 
 # A page that has a token cannot give it to its own parts.
-OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", *ACCOUNTS_OPEN_PATHS)
+OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", *ACCOUNTS_OPEN_PATHS, *SPEAK_OPEN_PATHS)
 MAX_BODY_BYTES = 1024 * 1024
 MESSAGE_DEADLINE_SECONDS = 60.0  # 1 MiB in a minute is 17 KB/s
 
@@ -64,6 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages(version=__version__))
     _open_danmu(app, services, settings)
     app.include_router(openai_rest(services.synthesizer))
+    _open_speak(app, services, settings)
     app.include_router(accounts_rest(services.accounts))
     # The last one added stands outermost.
     app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, describe=describe_refusal)
@@ -88,7 +95,8 @@ def describe_refusal(path: str, error: ChorusError) -> Mapping[str, object]:
 
 def socket_limits(path: str) -> SocketLimits:
     """Return what one message may be on a WebSocket path."""
-    return SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=MESSAGE_DEADLINE_SECONDS)
+    most = SPEAK_MESSAGE_BYTES if path.startswith(SPEAK_PREFIX) else MAX_MESSAGE_BYTES
+    return SocketLimits(max_message_bytes=most, message_deadline=MESSAGE_DEADLINE_SECONDS)
 
 
 def _wyoming(services: Services, settings: Settings) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -118,3 +126,13 @@ def _open_danmu(app: FastAPI, services: Services, settings: Settings) -> None:
     )
     app.include_router(danmu_router(services.synthesizer, gate, limits))
     app.include_router(danmu_rest(services.synthesizer, stats=services.stats))
+
+
+def _open_speak(app: FastAPI, services: Services, settings: Settings) -> None:
+    gate = services.connections.gate(
+        f"{SPEAK_PREFIX}/ws",
+        AdmissionLimits(total=settings.speak_max_connections, per_client=settings.speak_max_connections_per_account),
+    )
+    limits = SpeakLimits()
+    app.include_router(speak_router(services.studio, gate, limits))
+    app.include_router(speak_rest(services.studio, services.authority, limits))

@@ -126,6 +126,10 @@ class Settings(BaseSettings):
     """Takes of one account that may wait to be made."""
     takes_at_once: PositiveInt = 4
     """Takes made at the same time while nobody listens to them."""
+    speak_max_connections: Count = 1000
+    """WebSockets of the speak API, all accounts together."""
+    speak_max_connections_per_account: Count = 100
+    """WebSockets of the speak API of one account."""
     webhook_secret: str = ""
     """Signs calls of webhooks: whsec_ and base64, or 24 characters; empty keeps one in DATA_DIR/webhook.secret."""
     webhook_ports: Ports = (80, 443)

@@ -11,7 +11,7 @@ from app.api.speak import messages, telling
 from app.api.speak.limits import SpeakLimits
 from app.api.speak.messages import Command, GenerateTake, GenerateVoice, Undecodable
 from app.api.speak.telling import Telling
-from app.errors import ChorusError
+from app.errors import ChorusError, Overloaded
 from app.runtime.session import Ending, Session, Socket
 from app.takes.studio import Studio
 
@@ -45,6 +45,8 @@ class Conversation:
         self._owner = owner
         self._numbers = itertools.count()
         self._explanations: dict[str, Explain] = {}
+        self._most_characters = limits.waiting_characters
+        self._characters = 0
         self._last_ends = anyio.Event()
         self._last_ends.set()
         self.session = Session(socket, limits.session, on_failure=self._fail, abort=abort)
@@ -57,27 +59,35 @@ class Conversation:
         try:
             command = messages.decode(message)
         except Undecodable as error:
-            self._begin(partial(_refuse, error), partial(telling.refusal, error))
+            self._begin(partial(_refuse, error), partial(telling.refusal, error), characters=0)
             return
         listener = Telling(command.request_id, command.mode, self.session.send)
-        self._begin(partial(self._perform, command, listener), listener.failure)
+        self._begin(partial(self._perform, command, listener), listener.failure, characters=len(message))
 
-    def _begin(self, job: Job, explain: Explain) -> None:
+    def _begin(self, job: Job, explain: Explain, *, characters: int) -> None:
         key, ends = str(next(self._numbers)), anyio.Event()
         self._explanations[key] = explain
         try:
-            self.session.start(key, partial(self._in_turn, key, job, after=self._last_ends, ends=ends))
+            self._check_room(characters)
+            self.session.start(key, partial(self._in_turn, key, job, after=self._last_ends, ends=ends, size=characters))
         except ChorusError as error:
             self._fail(key, error)
         else:
             self._last_ends = ends
+            self._characters += characters
 
-    async def _in_turn(self, key: str, job: Job, *, after: anyio.Event, ends: anyio.Event) -> None:
+    def _check_room(self, more: int) -> None:
+        held, most = self._characters, self._most_characters
+        if held and held + more > most:
+            raise Overloaded(f"requests of this connection with {held} characters wait, {most} may")
+
+    async def _in_turn(self, key: str, job: Job, *, after: anyio.Event, ends: anyio.Event, size: int) -> None:
         try:
             await after.wait()
             await job()
             del self._explanations[key]
         finally:
+            self._characters -= size
             ends.set()  # whoever waits goes on after the session was told of an error
 
     async def _perform(self, command: Command, listener: Telling) -> None:

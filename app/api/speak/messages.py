@@ -22,7 +22,7 @@ from app.errors import ChorusError, InvalidInput
 from app.takes.take import Take, TakeRequest
 from app.takes.voice import Voice, VoiceRequest
 
-MAX_MESSAGE_BYTES = 256 * 1024
+MAX_MESSAGE_BYTES = 1024 * 1024
 """Of one text; what is larger is closed with 1009."""
 
 MAX_ID_CHARACTERS = 256

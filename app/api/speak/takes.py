@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Tag
 from starlette.responses import RedirectResponse, Response
 
 from app.api.speak.answers import TakeResponse, describe_take
@@ -15,11 +15,8 @@ from app.api.speak.schemas import TakeGenerate
 from app.api.speak.urls import SignedUrls
 from app.takes.studio import Studio
 
-MAX_TAKES = 1000
-"""Of one request; as many as one list can tell of."""
-
 OneOrMany = Annotated[
-    Annotated[TakeGenerate, Tag("one")] | Annotated[list[TakeGenerate], Field(max_length=MAX_TAKES), Tag("many")],
+    Annotated[TakeGenerate, Tag("one")] | Annotated[list[TakeGenerate], Tag("many")],
     Discriminator(lambda body: "many" if isinstance(body, list) else "one"),
 ]
 

@@ -1,7 +1,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -237,6 +237,19 @@ async def test_too_many_that_wait_are_refused_at_once():
         await settle()
     assert client.outline[2:4] == [("refused", 3), ("-0", 3)]
     assert [of for _, of in client.outline if of != 3] == [1] * 6 + [2] * 6
+
+
+async def test_texts_that_wait_are_bounded_together():
+    release = anyio.Event()
+    limits = replace(SpeakLimits(), waiting_characters=1000)
+    async with talk(FakeStudio(pace=release.wait), limits) as client:
+        await client.ask(1, padding="x" * 2000)
+        await client.ask(2)
+        assert client.outline[2:] == [("refused", 2), ("-0", 2)]
+        release.set()
+        await settle()
+        await client.ask(3)
+    assert client.outline[-1] == ("ready", 3)
 
 
 async def test_a_server_that_stops_finishes_and_closes():

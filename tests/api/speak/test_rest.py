@@ -199,7 +199,6 @@ async def test_what_the_studio_refuses_is_told(tmp_path, error, status):
         ([TAKE, {"voice_id": "v1"}], "1.text: field required"),
         (TAKE | {"prosody": {"pace": 11}}, "prosody.pace: input should be less than or equal to 10"),
         (3, "must be an object"),
-        ([TAKE] * 1001, "list should have at most 1000 items after validation, not 1001"),
     ],
 )
 async def test_a_body_that_breaks_a_rule_is_told_which(tmp_path, body, detail):
