@@ -11,7 +11,7 @@ from typing import Final
 from app.accounts.account import Account
 from app.accounts.names import login_key
 from app.accounts.passwords import Passwords
-from app.accounts.session import Outcome, RefreshToken, Session, begin, renew
+from app.accounts.session import Outcome, RefreshToken, Session, begin, new_nonce, renew
 from app.accounts.standings import Standings
 from app.accounts.store import Store
 from app.accounts.throttle import LoginThrottle
@@ -26,8 +26,6 @@ MAX_SESSIONS: Final = 100
 
 _WRONG: Final = "the name or the password is wrong, or the account is disabled"
 """One answer to all three, so that nobody learns which accounts there are."""
-
-_NONCE_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +121,7 @@ class Logins:
         token = RefreshToken.parse(refresh_token)
         if await self._store.find_session(token.session_id) is None:  # strangers shall not make us write
             raise InvalidCredential("the refresh token is not known")
-        now, nonce = self._clock(), secrets.token_bytes(_NONCE_BYTES)
+        now, nonce = self._clock(), new_nonce()
         found = await self._store.renew_session(
             token.session_id,
             lambda session: renew(session, token, now=now, lifetime=self._refresh_seconds, nonce=nonce),

@@ -7,9 +7,10 @@ Rules of this file:
 2. Who presents a secret that was current once but is not now ends the session (RFC 9700, 4.14.2): two have the same
    token, and nobody can tell which of them is the thief. It does not matter how long ago it was current, for whoever
    names the session has held a token of it.
-3. Except for a moment: a client that asks twice at once, or asks again because the answer was lost, gets the *same*
-   new token again, never a second one. So the tokens of a session are one line, a thief who comes within the moment
-   holds the token that its owner holds, and rule 2 finds out when the slower of them uses it.
+3. Except for a moment: a client that asks several times at once, or asks again because the answer was lost, gets the
+   token that is current, never another one. So the tokens of a session are one line; a thief who comes within the
+   moment holds the token that its owner holds, and rule 2 finds out when the slower of them uses it. The server does
+   not know that token: it computes it from the one that was presented and the nonces that were drawn since.
 """
 
 import base64
@@ -17,6 +18,7 @@ import binascii
 import hashlib
 import hmac
 import secrets
+import struct
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
@@ -29,6 +31,13 @@ GRACE_SECONDS: Final = 10.0
 PREFIX: Final = "rt_"
 _SESSION_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
+_NONCE_BYTES: Final = 16
+_MAX_LINKS: Final = 64
+"""Refreshes of one moment that can be told apart; with more, the moment is shorter."""
+
+_LINK: Final = struct.Struct(f">32s{_NONCE_BYTES}sd")
+"""How a link is kept: hash, nonce, seconds since 1970."""
+
 _TEXT_CHARACTERS: Final = len(PREFIX) + (_SESSION_BYTES + _SECRET_BYTES) * 4 // 3
 
 
@@ -80,6 +89,17 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """One refresh: what leads from a token to the next."""
+
+    hash: bytes = field(repr=False)
+    """Of the token that was used up."""
+    nonce: bytes = field(repr=False)
+    at: float
+    """Seconds since 1970."""
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """What is kept of a session. Times are seconds since 1970."""
 
@@ -88,13 +108,9 @@ class Session:
     token_hash: bytes = field(repr=False)
     """Of the current token."""
     created_at: float
-    rotated_at: float
-    """When the current token was made."""
     expires_at: float
-    previous_hash: bytes | None = field(default=None, repr=False)
-    """Of the token before; None while the first one is current."""
-    nonce: bytes = field(default=b"", repr=False)
-    """Made the current token from the one before."""
+    links: tuple[Link, ...] = ()
+    """The refreshes of the last moment, oldest first; the last one made the current token."""
 
 
 class Outcome(StrEnum):
@@ -120,8 +136,12 @@ class Renewal:
 def begin(account_id: str, *, now: float, lifetime: float) -> tuple[Session, RefreshToken]:
     """Return a new session and its first token."""
     token = RefreshToken.new()
-    session = Session(token.session_id, account_id, token.hash, now, rotated_at=now, expires_at=now + lifetime)
-    return session, token
+    return Session(token.session_id, account_id, token.hash, created_at=now, expires_at=now + lifetime), token
+
+
+def new_nonce() -> bytes:
+    """Return what a refresh draws."""
+    return secrets.token_bytes(_NONCE_BYTES)
 
 
 def renew(session: Session, token: RefreshToken, *, now: float, lifetime: float, nonce: bytes) -> Renewal:
@@ -132,22 +152,33 @@ def renew(session: Session, token: RefreshToken, *, now: float, lifetime: float,
         token: as it was presented.
         now: seconds since 1970.
         lifetime: how long the session lives from now on if the token is good.
-        nonce: fresh random bytes, 16 or more.
+        nonce: from `new_nonce`.
     """
     if now >= session.expires_at:
         return Renewal(Outcome.EXPIRED, None, None)
+    links = tuple(link for link in session.links if now - link.at <= GRACE_SECONDS)
     if hmac.compare_digest(token.hash, session.token_hash):
         following = token.next(nonce)
-        renewed = replace(
-            session,
-            token_hash=following.hash,
-            previous_hash=token.hash,
-            nonce=nonce,
-            rotated_at=now,
-            expires_at=now + lifetime,
-        )
+        links = (*links, Link(token.hash, nonce, now))[-_MAX_LINKS:]
+        renewed = replace(session, token_hash=following.hash, links=links, expires_at=now + lifetime)
         return Renewal(Outcome.RENEWED, renewed, following)
-    is_previous = session.previous_hash is not None and hmac.compare_digest(token.hash, session.previous_hash)
-    if is_previous and now - session.rotated_at <= GRACE_SECONDS:
-        return Renewal(Outcome.REPEATED, session, token.next(session.nonce))
+    for position, link in enumerate(links):
+        if hmac.compare_digest(token.hash, link.hash):
+            return Renewal(Outcome.REPEATED, session, _follow(token, links[position:]))
     return Renewal(Outcome.REUSED, None, None)
+
+
+def pack_links(links: tuple[Link, ...]) -> bytes:
+    """Return links as they are kept, 56 bytes each."""
+    return b"".join(_LINK.pack(link.hash, link.nonce, link.at) for link in links)
+
+
+def unpack_links(data: bytes) -> tuple[Link, ...]:
+    """Read what `pack_links` wrote."""
+    return tuple(Link(hash, nonce, at) for hash, nonce, at in _LINK.iter_unpack(data))
+
+
+def _follow(token: RefreshToken, links: tuple[Link, ...]) -> RefreshToken:
+    for link in links:
+        token = token.next(link.nonce)
+    return token

@@ -30,7 +30,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.accounts.account import Account
 from app.accounts.api_key import ApiKey
-from app.accounts.session import Renewal, Session
+from app.accounts.session import Renewal, Session, pack_links, unpack_links
 from app.errors import Taken
 from app.runtime.database import Database
 from app.runtime.schema import metadata
@@ -60,10 +60,8 @@ sessions = Table(
     Column("account_id", Text, ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
     Column("token_hash", LargeBinary, nullable=False),
     Column("created_at", Double, nullable=False),
-    Column("rotated_at", Double, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
-    Column("previous_hash", LargeBinary),
-    Column("nonce", LargeBinary, nullable=False),
+    Column("links", LargeBinary, nullable=False),
 )
 """One row for each login that lives."""
 
@@ -197,7 +195,7 @@ def _add_session(connection: Connection, *, session: Session, password_set_at: f
     account = _account(connection, select(accounts).where(own).with_for_update())
     if account is None or not account.is_active or account.password_set_at != password_set_at:
         return False
-    connection.execute(insert(sessions), asdict(session))
+    connection.execute(insert(sessions), _to_row(session))
     connection.execute(update(accounts).where(own), {"last_login_at": session.created_at})
     of_account = sessions.c.account_id == session.account_id
     newest = select(sessions.c.id).where(of_account).order_by(sessions.c.created_at.desc(), sessions.c.id).limit(keep)
@@ -208,7 +206,7 @@ def _add_session(connection: Connection, *, session: Session, password_set_at: f
 def _find_session(connection: Connection, id: str) -> tuple[Session, Account] | None:
     row = connection.execute(select(sessions).where(sessions.c.id == id)).one_or_none()
     account = _account(connection, select(accounts).where(accounts.c.id == row.account_id)) if row else None
-    return (Session(**row._mapping), account) if row and account else None
+    return (_to_session(row), account) if row and account else None
 
 
 def _renew_session(
@@ -217,11 +215,11 @@ def _renew_session(
     row = connection.execute(select(sessions).where(sessions.c.id == id).with_for_update()).one_or_none()
     if row is None:
         return None
-    renewal = judge(Session(**row._mapping))
+    renewal = judge(_to_session(row))
     if renewal.session is None:
         _delete(connection, sessions, sessions.c.id == id)
     else:
-        connection.execute(update(sessions).where(sessions.c.id == id), asdict(renewal.session))
+        connection.execute(update(sessions).where(sessions.c.id == id), _to_row(renewal.session))
     account = _account(connection, select(accounts).where(accounts.c.id == row.account_id))
     return (renewal, account) if account else None
 
@@ -273,6 +271,21 @@ def _to_account(row: Row[Any]) -> Account:
         full_name=row.full_name,
         last_login_at=row.last_login_at,
     )
+
+
+def _to_session(row: Row[Any]) -> Session:
+    return Session(
+        id=row.id,
+        account_id=row.account_id,
+        token_hash=row.token_hash,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        links=unpack_links(row.links),
+    )
+
+
+def _to_row(session: Session) -> dict[str, Any]:
+    return asdict(session) | {"links": pack_links(session.links)}
 
 
 def _to_values(account: Account) -> dict[str, Any]:

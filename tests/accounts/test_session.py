@@ -1,19 +1,29 @@
-import os
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.accounts.session import GRACE_SECONDS, Outcome, RefreshToken, Session, begin, renew
+from app.accounts.session import (
+    GRACE_SECONDS,
+    Link,
+    Outcome,
+    RefreshToken,
+    Session,
+    begin,
+    new_nonce,
+    pack_links,
+    renew,
+    unpack_links,
+)
 from app.errors import InvalidCredential
 
 NOW, LIFETIME = 1_800_000_000.0, 1000.0
 
 
 def use(session: Session, token: RefreshToken, *, at: float = NOW):
-    return renew(session, token, now=at, lifetime=LIFETIME, nonce=os.urandom(16))
+    return renew(session, token, now=at, lifetime=LIFETIME, nonce=new_nonce())
 
 
 @pytest.fixture
@@ -42,7 +52,10 @@ def test_no_repr_tells_a_secret(begun):
 
 def test_what_is_kept_does_not_hold_the_token(begun):
     session, token = begun
-    assert token.secret not in (session.token_hash, session.nonce)
+    renewed = use(session, token)
+    kept = repr(asdict(renewed.session)) + pack_links(renewed.session.links).hex()
+    for secret in (token.secret, renewed.token.secret):
+        assert repr(secret) not in kept and secret.hex() not in kept
     assert token.session.hex() not in session.id
 
 
@@ -78,11 +91,35 @@ def test_after_the_moment_a_used_token_ends_the_session(begun):
     assert (ended.outcome, ended.session, ended.token) == (Outcome.REUSED, None, None)
 
 
-def test_within_the_moment_a_token_of_two_uses_ago_ends_the_session(begun):
+def test_who_asks_often_at_once_and_is_overtaken_gets_what_is_current(begun):
     session, token = begun
     first = use(session, token)
-    second = use(first.session, first.token)
-    assert use(second.session, token).outcome is Outcome.REUSED
+    second = use(first.session, first.token, at=NOW + 1)
+    third = use(second.session, second.token, at=NOW + 2)
+    for late in (token, first.token, second.token):
+        again = use(third.session, late, at=NOW + GRACE_SECONDS)
+        assert (again.outcome, again.token) == (Outcome.REPEATED, third.token)
+    assert use(third.session, token, at=NOW + GRACE_SECONDS + 0.1).outcome is Outcome.REUSED
+    assert use(third.session, first.token, at=NOW + GRACE_SECONDS + 0.1).outcome is Outcome.REPEATED
+
+
+def test_what_is_kept_of_a_session_is_bounded(begun):
+    session, token = begun
+    used = []
+    for _ in range(80):
+        used.append(token)
+        renewal = use(session, token)
+        session, token = renewal.session, renewal.token
+    assert len(session.links) == 64
+    assert use(session, used[-64]).token == token
+    assert use(session, used[-65]).outcome is Outcome.REUSED
+
+
+@given(
+    st.lists(st.builds(Link, st.binary(min_size=32, max_size=32), st.binary(min_size=16, max_size=16), st.floats(0)))
+)
+def test_law_links_are_read_as_they_were_written(links):
+    assert unpack_links(pack_links(tuple(links))) == tuple(links)
 
 
 def test_a_thief_within_the_moment_is_found_out_when_the_second_of_the_two_renews(begun):
@@ -107,18 +144,21 @@ def test_without_the_nonce_nobody_computes_the_next_token(begun):
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0.0, 30.0)), max_size=12))
 def test_law_of_all_tokens_ever_made_at_most_one_renews(uses):
     session, token = begin("ann", now=NOW, lifetime=LIFETIME)
-    made, now = [token], NOW
+    made, replaced_at, now = [token], [], NOW
     for back, gap in uses:
         now += gap
-        presented = made[max(0, len(made) - 1 - back)]
+        which = max(0, len(made) - 1 - back)
+        presented = made[which]
         renewal = use(session, presented, at=now)
         is_current = presented == made[-1]
         assert (renewal.outcome is Outcome.RENEWED) == is_current
         if renewal.session is None:
-            assert not is_current
+            assert not is_current and now - replaced_at[which] > GRACE_SECONDS
             return
         session = renewal.session
         if is_current:
             made.append(renewal.token)
+            replaced_at.append(now)
         else:
             assert renewal.token == made[-1], "a line, never a fork"
+            assert now - replaced_at[which] <= GRACE_SECONDS

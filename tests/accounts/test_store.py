@@ -9,7 +9,7 @@ import pytest
 
 from app.accounts.account import ADMIN, Account
 from app.accounts.api_key import ApiKey
-from app.accounts.session import Outcome, Renewal, Session
+from app.accounts.session import Link, Outcome, Renewal, Session
 from app.accounts.sql import AccountTables
 from app.accounts.store import Store
 from app.errors import Taken, Unavailable
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.anyio
 
 ANN = Account("a1", "Ann@Example.org", "Ann", "hash-1", password_set_at=5.5, created_at=10.25)
 BOB = Account("b2", "bob@example.org", "bob", "hash-2", password_set_at=6.5, created_at=11.0, roles=frozenset({ADMIN}))
-LOGIN = Session("s1", "a1", b"t" * 32, created_at=20.0, rotated_at=20.0, expires_at=100.0)
+LOGIN = Session("s1", "a1", b"t" * 32, created_at=20.0, expires_at=100.0)
+LINKS = (Link(b"\0" * 32, b"\xff" * 16, 20.5), Link(b"1" * 32, b"2" * 16, 21.25))
 KEY = ApiKey("k1", "a1", "overlay", "sk_abc", b"h" * 32, created_at=30.0)
 
 
@@ -185,7 +186,7 @@ async def test_only_the_newest_sessions_of_an_account_remain(store):
 
 async def test_a_session_goes_on_as_it_is_judged(store):
     await with_ann(store)
-    renewed = replace(LOGIN, token_hash=b"2", previous_hash=b"1", nonce=b"\0n", rotated_at=21.5, expires_at=200.0)
+    renewed = replace(LOGIN, token_hash=b"2" * 32, links=LINKS, expires_at=200.0)
     renewal = Renewal(Outcome.RENEWED, renewed, None)
     assert await store.renew_session("s1", lambda session: renewal) == (
         renewal,
@@ -202,12 +203,12 @@ async def test_renewals_at_once_see_each_other(store):
     await with_ann(store)
 
     def judge(session: Session) -> Renewal:
-        return Renewal(Outcome.RENEWED, replace(session, rotated_at=session.rotated_at + 1), None)
+        return Renewal(Outcome.RENEWED, replace(session, expires_at=session.expires_at + 1), None)
 
     async with anyio.create_task_group() as group:
         for _ in range(12):
             group.start_soon(store.renew_session, "s1", judge)
-    assert (await store.find_session("s1"))[0].rotated_at == LOGIN.rotated_at + 12
+    assert (await store.find_session("s1"))[0].expires_at == LOGIN.expires_at + 12
 
 
 async def test_a_session_ends(store):

@@ -35,10 +35,8 @@ def upgrade() -> None:
         sa.Column("account_id", sa.Text(), nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.Double(), nullable=False),
-        sa.Column("rotated_at", sa.Double(), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=False),
-        sa.Column("previous_hash", sa.LargeBinary(), nullable=True),
-        sa.Column("nonce", sa.LargeBinary(), nullable=False),
+        sa.Column("links", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_account_sessions"),
         sa.ForeignKeyConstraint(
             ["account_id"], ["accounts.id"], name="fk_account_sessions_account_id_accounts", ondelete="CASCADE"
