@@ -147,15 +147,19 @@ class Making:
         await self._ledger.run(self._void)
 
     async def _perform(self) -> None:
+        last: Part | None = None
         for index, line in enumerate(self._reading.lines()):
-            await self.feed.room()
-            part = await self._speak(line, index)
+            async with anyio.create_task_group() as group:  # the disk takes one part while the next is spoken
+                if last is not None:
+                    group.start_soon(self._record, last)
+                await self.feed.room()
+                part = await self._speak(line, index)
             await self._kept.wait()
             self.feed.hand(part)
-            await self._record(part)
+            last = part
             self._progress(line.pieces / await self._reading.count())
-        if self._recording is not None:
-            await self._recording.finish()
+        if last is not None:
+            await (await self._record(last)).finish()
 
     async def _speak(self, line: Line, index: int) -> Part:
         waited, lost = 0.0, False
@@ -174,13 +178,14 @@ class Making:
                     raise
                 lost = True
 
-    async def _record(self, part: Part) -> None:
+    async def _record(self, part: Part) -> Recording:
         if self._recording is None:
             self._recording = await self._booth.recordings.begin(self.take.id, part.sample_rate)
             self._on_recording()
         await self._recording.append(part.pcm)
         self._samples += len(part.pcm) // SAMPLE_BYTES
         self._texts.append(part.text)
+        return self._recording
 
     def _progress(self, done: float) -> None:
         reached = next((status for bound, status in _PROGRESS if bound <= done < 1), self.take.status)

@@ -39,6 +39,7 @@ from app.takes.design import design
 from app.takes.feed import Listener
 from app.takes.hooks import Hooks, Render
 from app.takes.ids import Ids, Kind, time_ms
+from app.takes.known_voices import KnownVoices
 from app.takes.ledger import Ledger
 from app.takes.making import Booth, Making
 from app.takes.makings import Makings
@@ -106,6 +107,7 @@ class Studio:
         self._synthesizer = synthesizer
         self._casting = Casting(synthesizer)
         self._store = store
+        self._voices = KnownVoices(store, clock=clock)
         self._recordings = recordings
         self._limits = limits
         self._ids = ids or Ids(clock=clock)
@@ -172,7 +174,7 @@ class Studio:
         voices: dict[str, Voice] = {}
         for request in requests:
             if request.voice_id not in voices:
-                voices[request.voice_id] = await self.find_voice(owner, request.voice_id)
+                voices[request.voice_id] = await self._voices.find(owner, request.voice_id)
             self._read(request.wording, voices[request.voice_id])
             await anyio.lowlevel.checkpoint()  # a thousand of them take a second
         takes = [self._new_take(owner, request) for request in requests]
@@ -189,7 +191,7 @@ class Studio:
         Raises:
             Draining: the server is stopping; if anything was told, the take is made when it is back.
         """
-        voice = await self.find_voice(owner, request.voice_id)
+        voice = await self._voices.find(owner, request.voice_id)
         reading = self._read(request.wording, voice)
         making = self._making(self._new_take(owner, request), reading, client=client, is_heard=True)
         self._makings.start(making)
@@ -290,6 +292,7 @@ class Studio:
             InvalidInput: its model cannot do what would be the default.
         """
         changed = await self._store.change_voice(owner, voice_id, change.apply)
+        self._voices.forget(owner, voice_id)
         if changed is None:
             await self._deny(owner, voice_id)
         return changed
@@ -301,7 +304,9 @@ class Studio:
             NotFound: there is none of this id.
             Denied: it belongs to everybody.
         """
-        if not await self._store.delete_voice(owner, voice_id):
+        is_deleted = await self._store.delete_voice(owner, voice_id)
+        self._voices.forget(owner, voice_id)
+        if not is_deleted:
             await self._deny(owner, voice_id)
 
     # Inside

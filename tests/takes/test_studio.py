@@ -8,14 +8,16 @@ from app.errors import (
     Denied,
     Draining,
     InvalidInput,
-    NothingToSpeak,
     NotFound,
+    NothingToSpeak,
     Overloaded,
     TextTooLong,
     Unavailable,
+    WorkerLost,
 )
+from app.takes.part import Part
 from app.takes.store import Page
-from app.takes.take import Status, TakeRequest, Webhook, Wording
+from app.takes.take import Status, Take, TakeRequest, Webhook, Wording
 from app.takes.voice import VoiceChange, VoiceGender, VoiceRequest
 from app.tts.backend import Health
 from tests.fakes import VIRTUAL_TIME, settle
@@ -168,25 +170,45 @@ async def test_a_fault_of_ours_ends_the_take_and_not_the_studio(caplog):
     assert "a bug" in caplog.text
 
 
-async def test_a_backend_that_is_away_for_a_moment_is_asked_again():
-    backend = FakeBackend()
+EIGHT = "One is. " * 8
 
-    def break_down(part):
-        backend.state = Health(False, "restarting")
 
-    async def come_back():
-        await anyio.sleep(3)
+async def perform_without_backend(seconds: float) -> Take:
+    """Perform a take of eight parts whose backend goes away with the first one, for so many seconds."""
+    backend, listener = FakeBackend(), FakeListener()
+
+    async def come_back() -> None:
+        await anyio.sleep(seconds)
         backend.state = Health(True)
 
-    listener = FakeListener()
-    listener.on_heard = break_down
     async with stage(backend) as scene, anyio.create_task_group() as group:
-        backend.close_gate()
-        group.start_soon(come_back)
-        backend.open_gate()
-        take = await perform(scene, "One is. " * 8, listener)
-        listener.on_heard = lambda part: None
-    assert take.status in (Status.READY, Status.ERROR)
+
+        def go_away(part: Part) -> None:
+            if part.index == 0:
+                backend.state = Health(False, "restarting")
+                group.start_soon(come_back)
+
+        listener.on_heard = go_away
+        return await perform(scene, EIGHT, listener)
+
+
+async def test_a_backend_that_is_away_for_a_moment_is_asked_again():
+    take = await perform_without_backend(3)
+    assert (take.status, len(take.recorded.normalized_text)) == (Status.READY, 8)
+
+
+async def test_a_backend_that_stays_away_ends_the_take():
+    take = await perform_without_backend(60)
+    assert (take.status, take.error) == (Status.ERROR, "backend 'fake' is currently unavailable: restarting")
+
+
+async def test_a_worker_may_be_lost_once_in_a_part():
+    backend = FakeBackend()
+    lost = iter([WorkerLost("gone"), None, WorkerLost("gone"), WorkerLost("gone")])
+    backend.on_start = lambda: setattr(backend, "failure", next(lost))
+    async with stage(backend) as scene:
+        assert (await perform(scene, "One is.")).status is Status.READY
+        assert (await perform(scene, "One is.")).status is Status.ERROR
 
 
 @pytest.mark.parametrize(
@@ -371,9 +393,8 @@ async def test_audio_can_be_had_as_soon_as_it_begins():
 
 
 async def test_other_formats_wait_until_the_take_is_made():
-    async with stage(FakeBackend(gated=True)) as scene, anyio.create_task_group() as group:
+    async with stage(FakeBackend(gated=True)) as scene:
         (take,) = await scene.studio.make_takes("ann", [ask(FOUR)])
-        group.start_soon(lambda: anyio.sleep(0))
         await settle()
         with anyio.move_on_after(1) as patience:
             await scene.studio.encoded(take.id, "mp3")
@@ -402,11 +423,10 @@ async def test_a_stop_puts_back_what_was_being_made_and_the_next_start_makes_it(
         with pytest.raises(Draining):
             await perform(scene, FOUR, listener)
 
-    async with anyio.create_task_group() as group:
-        async with stage(FakeBackend(gated=True), store, recordings) as scene:
-            await scene.studio.make_takes("ann", [ask("Rest one."), ask("Rest two.")])
-            group.start_soon(follow)
-            await settle()
+    async with anyio.create_task_group() as group, stage(FakeBackend(gated=True), store, recordings) as scene:
+        await scene.studio.make_takes("ann", [ask("Rest one."), ask("Rest two.")])
+        group.start_soon(follow)
+        await settle()
     assert {take.status for take in store.takes.values()} == {Status.WAITING}
     async with stage(FakeBackend(), store, recordings):
         await settle()

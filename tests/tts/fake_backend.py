@@ -1,6 +1,6 @@
 """A speech backend that does what a test tells it to, and remembers what it was asked."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -32,6 +32,7 @@ class FakeBackend:
         self.character_samples = 8 * character_ms
         self.state = Health(True)
         self.failure: Exception | None = None
+        self.on_start: Callable[[], object] = lambda: None
         self.spoken: list[str] = []
         self.speeds: list[float] = []
         self.voices_used: list[str] = []
@@ -81,6 +82,7 @@ class FakeBackend:
 
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         self.started += 1
+        self.on_start()
         self.speeds.append(utterance.speed)
         self.voices_used.append(utterance.voice.id)
         self._speaking += 1
