@@ -76,26 +76,28 @@ def http_failure(status: int, phrase: str, body: bytes, headers: Mapping[str, st
     Args:
         status: of HTTP.
         phrase: the words of the status, told if the body has none.
-        body: `{"detail": ...}`, a text or the list of FastAPI; or anything.
+        body: `{"detail": ...}`, a text or the list of FastAPI, perhaps with the `field` that is wrong; or anything.
         headers: with lower-case names.
     """
     kind = _KINDS.get(status, ServerFailed if status >= 500 else RequestFailed)
-    detail = _detail(body)
+    told = _object(body)
+    detail = told.get("detail")
     details: dict[str, Any] = {"status": status, "detail": detail}
-    if isinstance(detail, list) and detail:
-        details["field"] = _place(detail[0])
+    field = _place(detail[0]) if isinstance(detail, list) and detail else told.get("field")
+    if field is not None:
+        details["field"] = field
     seconds = headers.get("retry-after", "")
     if seconds.isdecimal():
         details["retry_after"] = float(seconds)
     return kind(str(status), _words(detail) or phrase, details)
 
 
-def _detail(body: bytes) -> Any:
+def _object(body: bytes) -> Mapping[str, Any]:
     try:
         parsed = json.loads(body)
     except ValueError:
-        return None
-    return parsed.get("detail") if isinstance(parsed, dict) else None
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _words(detail: Any) -> str:

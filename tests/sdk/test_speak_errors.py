@@ -24,6 +24,20 @@ def test_whatever_form_the_detail_has_it_becomes_words(detail: object, words: st
     assert failure.details["detail"] == detail
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"detail": [{"loc": ["body", "data", "text"], "msg": "too long"}]},
+        {"detail": "data.text: too long", "field": "data.text"},
+    ],
+)
+def test_the_field_that_is_wrong_is_told(told: object) -> None:
+    failure = http_failure(422, "", json.dumps(told).encode(), {})
+
+    assert isinstance(failure, InvalidRequest)
+    assert (failure.field, failure.message) == ("data.text", "data.text: too long")
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"\xff"])
 def test_without_a_detail_the_status_speaks(body: bytes) -> None:
     assert str(http_failure(502, "Bad Gateway", body, {})) == "502: Bad Gateway"
