@@ -105,16 +105,15 @@ class Roster:
             BackendUnavailable: the named backend, or every one, cannot speak now.
             VoiceNotFound: the voice does not exist there, or nobody speaks the language.
         """
-        tag = main_language(request, default=self._default_language)
         if request.backend and request.backend != AUTO:
             backend = self.ready(request.backend)
-            voice = backend.find_voice(request.voice) if request.voice else backend.choose_voice(tag)
-            return Choice(voice, backend.name)
+            return Choice(self._voice_of(backend, request), backend.name)
         order = self._order(request.quality)
         if not order:
             raise self._nobody()
         if request.voice:
             return self._choose_named(request.voice, order, request.quality)
+        tag = main_language(request, default=self._default_language)
         return Choice(self._first(order, tag), self._expected(request.quality))
 
     def stand_ins(self, request: SpeechRequest, voice: Voice) -> Iterator[Voice]:
@@ -128,6 +127,25 @@ class Roster:
             if backend.name != voice.backend:
                 with suppress(VoiceNotFound):
                     yield backend.choose_voice(voice.language, like=voice.id)
+
+    def absentees(self, request: SpeechRequest, chosen: Voice | None = None) -> Iterator[Voice]:
+        """Yield who would speak a request if they could, best first; with `chosen`, those who come before it.
+
+        What they spoke before may still be there.
+        """
+        named = request.backend if request.backend != AUTO else None
+        ranking = self._rankings[request.quality] if not named else [each for each in self if each.name == named]
+        for backend in ranking:
+            if chosen is not None and backend.name == chosen.backend:
+                return
+            if not backend.health().available:
+                with suppress(VoiceNotFound):
+                    yield self._voice_of(backend, request)
+
+    def _voice_of(self, backend: Backend, request: SpeechRequest) -> Voice:
+        if request.voice:
+            return backend.find_voice(request.voice)
+        return backend.choose_voice(main_language(request, default=self._default_language))
 
     def _choose_named(self, voice_id: str, order: list[Backend], quality: Quality) -> Choice:
         proven = [backend for backend in self._rankings[quality] if backend.name in self._proven]

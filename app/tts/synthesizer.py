@@ -8,7 +8,7 @@ one takes a turn of its own.
 import logging
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from types import TracebackType
@@ -21,6 +21,7 @@ from app.errors import (
     ChorusError,
     DeadlineExceeded,
     QueueFull,
+    VoiceNotFound,
     WorkerFailed,
 )
 from app.runtime.queue import Priority, WaitingLine
@@ -280,8 +281,8 @@ class Synthesizer:
         """Return finished speech, made now or before; `may_hurry` if it may be faster while many wait.
 
         Waits in the backend's line; cancelling leaves it, or stops the backend. Where the request names no backend,
-        another one stands in for a backend that fails or takes longer than the hand-over time. Raises what `plan`
-        raises, and
+        another one stands in for a backend that fails or takes longer than the hand-over time, unless what it spoke
+        before is still there. Raises what `plan` raises, and
 
         Raises:
             QueueFull: the line is full.
@@ -291,7 +292,14 @@ class Synthesizer:
             DeadlineExceeded: it came to no end.
         """
         self.requests += 1
-        choice = self._roster.choose(request)
+        try:
+            choice = self._roster.choose(request)
+        except (BackendUnavailable, VoiceNotFound):
+            if kept := await self._kept(request):
+                return kept
+            raise
+        if kept := await self._kept(request, choice.voice):
+            return kept
         job = _Job(self._hurried(request, choice.voice) if may_hurry else request, client, priority)
         speech = await self._hand_over(choice.voice, request, lambda voice: self._speak_with(voice, job))
         fallen = speech.backend != choice.expected
@@ -328,10 +336,22 @@ class Synthesizer:
         self._tell(voice.backend, 0.0, late)
         raise late
 
+    async def _kept(self, request: SpeechRequest, chosen: Voice | None = None) -> Speech | None:
+        """Return what a backend that should speak, and cannot now, spoke before."""
+        for voice in self._roster.absentees(request, chosen):
+            with suppress(VoiceNotFound):  # another one, that the markup names
+                if speech := await self._remember(self.plan(request, voice)):
+                    return speech
+        return None
+
+    async def _remember(self, plan: Plan) -> Speech | None:
+        speech = self._cache.get(plan) or await self._recall(plan)
+        return replace(speech, cached=True) if speech else None
+
     async def _obtain(self, plan: Plan, job: "_Job") -> Speech:
         while True:
-            if speech := self._cache.get(plan) or await self._recall(plan):
-                return replace(speech, cached=True)
+            if speech := await self._remember(plan):
+                return speech
             flight = self._flights.get(plan)
             made = await (flight.wait() if flight else self._make(plan, job))
             if made is not None:

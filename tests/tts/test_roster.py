@@ -121,3 +121,25 @@ def test_voices_are_listed_by_backend_and_language(roster):
     assert len(roster.voices(backend="second", language_tag=None)) == 3
     with pytest.raises(BackendUnavailable):
         roster.voices(backend="third", language_tag=None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "absent"),
+    [
+        ({}, ["first-en-US"]),
+        ({"voice": "first-zh-CN"}, ["first-zh-CN"]),
+        ({"voice": "second-ja"}, []),
+        ({"backend": "first"}, ["first-en-US"]),
+        ({"backend": "second"}, []),
+        ({"backend": "nobody"}, []),
+    ],
+)
+def test_absentees_come_before_who_was_chosen(roster, first, second, wanted, absent):
+    first.state = Health(False, "no network")
+    chosen = second.choose_voice("en-US")
+    assert [voice.id for voice in roster.absentees(SpeechRequest("hello", **wanted), chosen)] == absent
+
+
+def test_nobody_is_absent_while_the_best_can_speak(roster, first, second):
+    second.state = Health(False, "no model")
+    assert not list(roster.absentees(SpeechRequest("hello"), first.choose_voice("en-US")))

@@ -292,7 +292,7 @@ async def test_an_outage_is_told_while_it_lasts():
     async with engine(first, second) as synthesizer:
         await synthesizer.speak(HELLO, client="a")
         first.state = Health(False, "no network")
-        speech = await synthesizer.speak(HELLO, client="a")
+        speech = await synthesizer.speak(replace(HELLO, text="hello again"), client="a")
     assert (speech.backend, speech.fallback_from) == ("second", "first")
 
 
@@ -441,6 +441,30 @@ async def test_a_stand_in_is_not_remembered_for_the_one_who_failed(tmp_path):
         async with engine_with_disk(tmp_path, costly, stand_in) as synthesizer:
             speech = await synthesizer.speak(HELLO, client="a")
         assert (speech.backend, speech.fallback_from, speech.cached) == ("cheap", "costly", False)
+
+
+@pytest.mark.parametrize("wanted", [{}, {"backend": "costly"}, {"voice": "costly-en-US"}])
+async def test_what_was_spoken_before_is_heard_in_an_outage(tmp_path, wanted):
+    request = replace(HELLO, **wanted)
+    for is_restarted in (False, True):
+        costly, stand_in = FakeBackend("costly", traits=COSTLY), FakeBackend("cheap")
+        async with engine_with_disk(tmp_path, costly, stand_in) as synthesizer:
+            if not is_restarted:
+                made = await synthesizer.speak(request, client="a")
+            costly.state = Health(False, "no network")
+            assert await synthesizer.speak(request, client="a") == replace(made, cached=True)
+    assert (made.backend, made.fallback_from, stand_in.started) == ("costly", None, 0)
+
+
+async def test_what_nobody_spoke_before_an_outage_goes_its_way(tmp_path):
+    costly, stand_in = FakeBackend("costly", traits=COSTLY), FakeBackend("cheap")
+    async with engine_with_disk(tmp_path, costly, stand_in) as synthesizer:
+        await synthesizer.speak(HELLO, client="a")
+        costly.state = Health(False, "no network")
+        other = await synthesizer.speak(replace(HELLO, text="something else"), client="a")
+        with pytest.raises(BackendUnavailable):
+            await synthesizer.speak(replace(HELLO, text="something else", backend="costly"), client="a")
+    assert (other.backend, other.fallback_from, other.cached) == ("cheap", "costly", False)
 
 
 async def test_another_model_is_not_heard_in_the_speech_of_the_first(tmp_path):
