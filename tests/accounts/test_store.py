@@ -1,8 +1,6 @@
 """The suite of every store: the fake one, SQLite and PostgreSQL."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import anyio
 import pytest
@@ -13,10 +11,9 @@ from app.accounts.session import Link, Outcome, Renewal, Session
 from app.accounts.sql import AccountTables
 from app.accounts.store import Store
 from app.errors import Taken, Unavailable
-from app.runtime.database import READ_POOL, WRITE_POOL, Database
-from app.runtime.workers import Workers
-from tests.accounts.fake_store import FakeStore
-from tests.databases import postgres_url, sqlite_url
+from tests.accounts.stores import connect, store
+
+__all__ = ["store"]
 
 pytestmark = pytest.mark.anyio
 
@@ -25,39 +22,6 @@ BOB = Account("b2", "bob@example.org", "bob", "hash-2", password_set_at=6.5, cre
 LOGIN = Session("s1", "a1", b"t" * 32, created_at=20.0, expires_at=100.0)
 LINKS = (Link(b"\0" * 32, b"\xff" * 16, 20.5), Link(b"1" * 32, b"2" * 16, 21.25))
 KEY = ApiKey("k1", "a1", "overlay", "sk_abc", b"h" * 32, created_at=30.0)
-
-
-def connect(url: str) -> Database:
-    return Database(url, Workers({READ_POOL: 2, WRITE_POOL: 4}))
-
-
-@pytest.fixture(params=["fake", "sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
-    match request.param:
-        case "fake":
-            yield FakeStore()
-        case "sqlite":
-            async with opened(sqlite_url(tmp_path)) as tables:
-                yield tables
-        case _:
-            with postgres_url() as url:
-                async with opened(url) as tables:
-                    yield tables
-
-
-class opened:  # noqa: N801
-    """The tables of a migrated database."""
-
-    def __init__(self, url: str) -> None:
-        self._database = connect(url)
-
-    async def __aenter__(self) -> AccountTables:
-        await self._database.__aenter__()
-        await self._database.migrate()
-        return AccountTables(self._database)
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._database.__aexit__(None, None, None)
 
 
 async def with_ann(store: Store) -> None:

@@ -11,7 +11,7 @@ from app.api.accounts.routes import address_of, routes_below
 
 def email_login(logins: Logins) -> APIRouter:
     """Open the routes onto the logins."""
-    routes = routes_below("/auth")
+    routes = routes_below("/auth", needs_credential=False)
 
     @routes.post("/login")
     async def log_in(body: EmailLoginBody, request: Request) -> TokenPair:

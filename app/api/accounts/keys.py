@@ -13,7 +13,7 @@ from app.api.accounts.routes import logged_in, routes_below
 
 def key_routes(keys: Keys, *, clock: Callable[[], float] = time.time) -> APIRouter:
     """Open the routes onto the keys; `clock` tells Unix seconds."""
-    routes = routes_below("/api/v1/auth/api-keys")
+    routes = routes_below("/api/v1/auth/api-keys", needs_credential=True)
 
     @routes.post("", status_code=HTTPStatus.CREATED)
     async def create(body: KeyBody, request: Request) -> NewKey:

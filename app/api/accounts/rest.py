@@ -33,7 +33,7 @@ def rest(accounts: Accounts) -> APIRouter:
 
 
 def _name_login(accounts: Accounts) -> APIRouter:
-    routes = routes_below("/api/v1/auth")
+    routes = routes_below("/api/v1/auth", needs_credential=False)
 
     @routes.post("/register", status_code=HTTPStatus.CREATED)
     async def register(body: RegisterBody, request: Request) -> User:
@@ -62,7 +62,7 @@ def _name_login(accounts: Accounts) -> APIRouter:
 
 
 def _own_account(accounts: Accounts) -> APIRouter:
-    routes = routes_below("/api/v1/auth/me")
+    routes = routes_below("/api/v1/auth/me", needs_credential=True)
 
     @routes.get("")
     async def tell(request: Request) -> User:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
+from fastapi.security import HTTPBearer
 
 from app.api.accounts.failure import AccountsRoute
 from app.api.accounts.messages import Refusal
@@ -22,11 +23,14 @@ OPEN_PATHS = (
 )
 """Where nobody needs a credential, and one that has expired does no harm."""
 
+BEARER = HTTPBearer(auto_error=False, description="An access token; for reading, an API key of an account does too.")
 
-def routes_below(prefix: str) -> APIRouter:
-    """Return a router of this door."""
+
+def routes_below(prefix: str, *, needs_credential: bool) -> APIRouter:
+    """Return a router of this door; that it needs a credential is for its documentation."""
     told: dict[int | str, dict[str, Any]] = {"4XX": {"model": Refusal}, "5XX": {"model": Refusal}}
-    return APIRouter(prefix=prefix, tags=["accounts"], route_class=AccountsRoute, responses=told)
+    bearer = [Security(BEARER)] if needs_credential else []
+    return APIRouter(prefix=prefix, tags=["accounts"], route_class=AccountsRoute, responses=told, dependencies=bearer)
 
 
 def address_of(request: Request) -> str:
