@@ -46,14 +46,15 @@ class Delivery:
 class Deliveries(Protocol):
     """What is owed, durable. Every method raises `Unavailable` if the store cannot answer now.
 
-    The calls of one hook of one take are in order: only the first of them that is owed can be claimed.
+    The calls of one hook of one take are in the order of their ids, in which they are added one after the other: only
+    the first that is owed can be claimed.
     """
 
     async def add(self, deliveries: Sequence[Delivery]) -> None:
         """Owe calls, all or none; one of an id that is there already stays as it is."""
 
     async def claim(self, *, now_ms: int, until_ms: int, limit: int, busy: Collection[str] = ()) -> list[Delivery]:
-        """Take calls that are due at `now_ms` and nobody else has, those due longest first.
+        """Take calls that are due at `now_ms` and nobody else has, one of each receiver, those due longest first.
 
         Args:
             now_ms: milliseconds since the epoch.

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, Table, Text, text
 
 from app.runtime.schema import metadata
 
@@ -11,6 +11,9 @@ Id: Final = Text().with_variant(Text(collation="C"), "postgresql")
 
 UNDONE: Final = text("status NOT IN ('error', 'ready', 'timeout')")
 """What is not done (`Status.is_done`). Without parameters, so that a database sees that its partial index answers."""
+
+FIRST: Final = text("NOT is_behind")
+"""The calls that can be claimed: of each hook of each take the first."""
 
 takes: Final = Table(
     "takes",
@@ -61,7 +64,15 @@ deliveries: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("next_ms", BigInteger, nullable=False),
     Column("attempts", Integer, nullable=False),
-    Index("ix_take_deliveries_next_ms_id", "next_ms", "id"),
+    Column("is_behind", Boolean, nullable=False),
+    Index(
+        "ix_take_deliveries_receiver_next_ms_id",
+        "receiver",
+        "next_ms",
+        "id",
+        sqlite_where=FIRST,
+        postgresql_where=FIRST,
+    ),
     Index("ix_take_deliveries_subject_hook_id", "subject", "hook", "id"),
 )
 """The calls that are owed; one that is done is gone."""

@@ -109,6 +109,8 @@ class FakeDeliveries:
 
     async def claim(self, *, now_ms: int, until_ms: int, limit: int, busy: Collection[str] = ()) -> list[Delivery]:
         due = sorted((each for each in self._first(busy) if each.next_ms <= now_ms), key=lambda it: (it.next_ms, it.id))
+        firsts = {each.receiver: each for each in reversed(due)}
+        due = [each for each in due if each is firsts[each.receiver]]
         claimed = [replace(each, next_ms=until_ms, attempts=each.attempts + 1) for each in due[:limit]]
         self.owed |= {each.id: each for each in claimed}
         return claimed

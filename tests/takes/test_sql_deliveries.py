@@ -1,9 +1,10 @@
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import pytest
 
-from app.takes.deliveries import Hook
+from app.takes.deliveries import Delivery, Hook
 from app.takes.sql import SqlDeliveries, SqlStore
 from app.takes.take import Status
 from tests.databases import sqlite_url
@@ -16,8 +17,11 @@ pytestmark = pytest.mark.anyio
 NOON = 43_200_000
 
 
-async def claim(deliveries, *, at=NOON, until=NOON + 60_000, limit=10, busy=()):
-    return await deliveries.claim(now_ms=at, until_ms=until, limit=limit, busy=busy)
+async def claim(deliveries, *, at=NOON, until=NOON + 60_000, limit=99, busy=()):
+    claimed: list[Delivery] = []
+    while more := await deliveries.claim(now_ms=at, until_ms=until, limit=limit - len(claimed), busy=busy):
+        claimed += more
+    return claimed
 
 
 def ids(deliveries):
@@ -80,8 +84,8 @@ async def test_what_a_dead_server_claimed_another_calls_later(kept):
 
 async def test_a_late_failure_does_not_disturb_who_calls_now(kept):
     await kept.deliveries.add([delivery()])
-    (late,) = await claim(kept.deliveries, until=NOON)
-    (taken,) = await claim(kept.other_deliveries)
+    (late,) = await claim(kept.deliveries, until=NOON + 1)
+    (taken,) = await claim(kept.other_deliveries, at=NOON + 1)
     assert not await kept.deliveries.settle(late, timestamp_ms=NOON, status_code=500, retry_ms=NOON)
     await kept.deliveries.give_back(late)
     assert await kept.deliveries.next_ms() == taken.next_ms
@@ -111,6 +115,22 @@ async def test_a_call_that_waits_to_be_tried_again_holds_up_those_behind_it(kept
     await kept.deliveries.settle(first, timestamp_ms=NOON, status_code=500, retry_ms=NOON + 9)
     assert await claim(kept.deliveries) == []
     assert await kept.deliveries.next_ms() == NOON + 9
+
+
+async def test_who_steps_back_into_line_is_never_forgotten(kept):
+    await kept.deliveries.add([delivery(0)])
+    for number in range(1, 15):
+        (first,) = await claim(kept.deliveries)
+        async with anyio.create_task_group() as group:
+            group.start_soon(kept.other_deliveries.add, [delivery(number)])
+            group.start_soon(partial(kept.deliveries.settle, first, timestamp_ms=NOON, status_code=200))
+    assert ids(await claim(kept.deliveries)) == ["w0014"]
+
+
+async def test_each_receiver_has_one_at_a_time(kept):
+    await kept.deliveries.add([delivery(n, subject=f"t{n}", host=f"{n % 2}.example", at=9 - n) for n in range(6)])
+    assert ids(await kept.deliveries.claim(now_ms=9, until_ms=99, limit=9)) == ["w0005", "w0004"]
+    assert ids(await kept.deliveries.claim(now_ms=9, until_ms=99, limit=1)) == ["w0003"]
 
 
 async def test_busy_receivers_are_left_alone(kept):

@@ -10,6 +10,7 @@ depends_on = None
 
 ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 UNDONE = sa.text("status NOT IN ('error', 'ready', 'timeout')")
+FIRST = sa.text("NOT is_behind")
 
 
 def upgrade() -> None:
@@ -65,9 +66,7 @@ def _make_voices() -> None:
 
 def _make_indices(table: str) -> None:
     op.create_index(f"ix_{table}_owner_timestamp_ms_id", table, ["owner", "timestamp_ms", "id"])
-    op.create_index(
-        f"ix_{table}_maker_id", table, ["maker", "id"], sqlite_where=UNDONE, postgresql_where=UNDONE
-    )
+    op.create_index(f"ix_{table}_maker_id", table, ["maker", "id"], sqlite_where=UNDONE, postgresql_where=UNDONE)
 
 
 def _make_deliveries() -> None:
@@ -82,7 +81,14 @@ def _make_deliveries() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("next_ms", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("is_behind", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_take_deliveries"),
     )
-    op.create_index("ix_take_deliveries_next_ms_id", "take_deliveries", ["next_ms", "id"])
+    op.create_index(
+        "ix_take_deliveries_receiver_next_ms_id",
+        "take_deliveries",
+        ["receiver", "next_ms", "id"],
+        sqlite_where=FIRST,
+        postgresql_where=FIRST,
+    )
     op.create_index("ix_take_deliveries_subject_hook_id", "take_deliveries", ["subject", "hook", "id"])
