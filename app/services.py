@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -66,17 +67,26 @@ BACKENDS: Mapping[str, Callable[[Settings], Backend]] = {
     "edge": lambda settings: Edge(
         data_dir=settings.data_dir,
         proxy=settings.edge_proxy or None,
+        ca_file=Path(settings.edge_ca_file) if settings.edge_ca_file else None,
+        pace=settings.edge_pace,
+        concurrency=settings.edge_connections,
         max_seconds=settings.tts_max_speech_seconds,
         start_timeout=EDGE_START_SECONDS,
     ),
     "piper": lambda settings: Piper(
         settings.models_dir,
         url=settings.piper_url,
+        workers=settings.piper_workers,
+        voices_in_memory=settings.piper_voices_in_memory,
         max_seconds=settings.tts_max_speech_seconds,
         gender_of=gender_of,
     ),
     "kokoro": lambda settings: Kokoro(
-        settings.models_dir, max_seconds=settings.tts_max_speech_seconds, gender_of=gender_of
+        settings.models_dir,
+        model=settings.kokoro_model,
+        workers=settings.kokoro_workers,
+        max_seconds=settings.tts_max_speech_seconds,
+        gender_of=gender_of,
     ),
     "xtts": lambda settings: Xtts(
         settings.models_dir / "xtts",
@@ -127,6 +137,7 @@ class Services:
                 workers=self.workers,
                 max_bytes=settings.tts_disk_cache_bytes,
                 max_age=settings.tts_disk_cache_seconds,
+                variant=(settings.tts_loudness_lufs, settings.edge_pace),
                 on_lookup=self._note_disk_lookup,
             ),
             queue_depth=settings.tts_queue_depth,

@@ -103,8 +103,22 @@ class Settings(BaseSettings):
 
     edge_proxy: str = ""
     """HTTP proxy on the way to Microsoft; empty takes the one of the environment, if any."""
+    edge_ca_file: str = ""
+    """PEM file of authorities that edge trusts besides the usual ones, for a proxy that opens TLS."""
+    edge_pace: Annotated[float, Field(ge=0.5, le=2)] = 1.2
+    """What speed 1 means for edge, as a factor of its voices' natural pace, which is that of a news reader."""
+    edge_connections: PositiveInt = 4
+    """Utterances that edge speaks at the same time; the service refuses those who ask for many."""
     piper_url: str = ""
     """A piper HTTP server that speaks instead of piper here: http://10.0.0.7:5000."""
+    piper_workers: PositiveInt = 1
+    """Processes of piper, or utterances at the same time where PIPER_URL speaks."""
+    piper_voices_in_memory: PositiveInt = 3
+    """Voices that each process of piper holds, some 100 MB each; others are loaded when they are asked for."""
+    kokoro_model: str = "kokoro-v1.0.onnx"
+    """The model's file in MODELS_DIR/kokoro; kokoro-v1.0.int8.onnx is smaller and a little rougher."""
+    kokoro_workers: PositiveInt = 1
+    """Processes of Kokoro; each uses all cores and holds its own copy of the model, some 700 MB."""
     xtts_device: str = "auto"
     """Where XTTS runs: auto, cpu, cuda or cuda:1."""
     xtts_python: str = ""

@@ -3,7 +3,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from app.services import Services
+from app.services import BACKENDS, Services
 from app.settings import Settings
 from app.tts.speech import SpeechRequest
 from tests.eventually import eventually
@@ -43,3 +43,23 @@ async def test_a_server_that_was_told_to_keep_nothing_makes_no_folder(tmp_path):
     async with services(tmp_path, tts_disk_cache_bytes=0):
         pass
     assert not (tmp_path / "cache").exists()
+
+
+def test_what_is_set_for_a_backend_reaches_it(tmp_path):
+    settings = Settings(
+        _env_file=None,
+        models_dir=tmp_path,
+        edge_connections=7,
+        piper_workers=2,
+        kokoro_workers=3,
+        kokoro_model="x.onnx",
+    )
+    edge, piper, kokoro = (BACKENDS[name](settings) for name in ("edge", "piper", "kokoro"))
+    assert (edge.concurrency, piper.concurrency, kokoro.concurrency) == (7, 2, 3)
+    assert "x.onnx" in kokoro._absent()
+
+
+async def test_authorities_that_are_not_there_are_told(tmp_path):
+    edge = BACKENDS["edge"](Settings(_env_file=None, data_dir=tmp_path, edge_ca_file="/no/such.pem"))
+    async with edge.running():
+        assert "/no/such.pem cannot be used" in edge.health().reason

@@ -22,7 +22,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -73,6 +73,7 @@ class DiskCache:
         workers: Workers,
         max_bytes: int,
         max_age: float = 0.0,
+        variant: Sequence[float] = (),
         on_lookup: Callable[[bool], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -83,6 +84,7 @@ class DiskCache:
             workers: has a pool named `files`.
             max_bytes: of all files together; 0 turns the cache off, and the first sweep removes what is there.
             max_age: seconds after which speech is forgotten, 0 for never.
+            variant: what changes the sound besides the plan: settings. Speech of another variant is not found.
             on_lookup: told of every lookup whether it hit.
             clock: seconds since 1970, as file times are.
         """
@@ -90,6 +92,7 @@ class DiskCache:
         self._directory = directory
         self._workers = workers
         self._max_age = max_age
+        self._variant = tuple(variant)
         self._on_lookup = on_lookup
         self._clock = clock
         self._lock = threading.Lock()  # of the count, and of changes to the folder by this process
@@ -135,7 +138,7 @@ class DiskCache:
             return None
 
     def _read(self, plan: object) -> Speech | None:
-        name = name_of(plan)
+        name = self._name(plan)
         path = self._path(name)
         try:
             with path.open("rb") as file:
@@ -155,7 +158,7 @@ class DiskCache:
         return speech
 
     def _write(self, plan: object, speech: Speech) -> None:
-        name = name_of(plan)
+        name = self._name(plan)
         data = pack(name, speech)
         cost = _cost(len(data))
         if cost > self.max_bytes:
@@ -225,6 +228,9 @@ class DiskCache:
         with self._lock:
             path.unlink(missing_ok=True)
             self._bytes = None if self._bytes is None else max(0, self._bytes - cost)
+
+    def _name(self, plan: object) -> str:
+        return name_of((self._variant, plan)) if self._variant else name_of(plan)
 
     def _path(self, name: str) -> Path:
         return self._directory / name[:2] / name

@@ -40,10 +40,14 @@ def speech(content: str, blocks: int = 1) -> Speech:
     return Speech(audio[: blocks * BLOCK_BYTES - 1024], Format.WAV, 8000, 1.0, VOICE)
 
 
-def make(directory: Path, *, blocks: int = 100, max_age: float = 0.0, clock=None) -> DiskCache:
-    workers = Workers({FILES_POOL: 4})
+def make(directory: Path, *, blocks: int = 100, max_age: float = 0.0, clock=None, variant=()) -> DiskCache:
     return DiskCache(
-        directory, workers=workers, max_bytes=blocks * BLOCK_BYTES, max_age=max_age, clock=clock or Clock()
+        directory,
+        workers=Workers({FILES_POOL: 4}),
+        max_bytes=blocks * BLOCK_BYTES,
+        max_age=max_age,
+        variant=variant,
+        clock=clock or Clock(),
     )
 
 
@@ -56,6 +60,13 @@ async def test_what_was_put_is_found_by_another_process_later(tmp_path):
     await make(tmp_path).put("a", said)
     assert await make(tmp_path).get("a") == said
     assert await make(tmp_path).get("b") is None
+
+
+async def test_speech_of_other_settings_is_not_found(tmp_path):
+    await make(tmp_path, variant=(-16.0, 1.2)).put("a", speech("a"))
+    assert await make(tmp_path, variant=(-16.0, 1.0)).get("a") is None
+    assert await make(tmp_path).get("a") is None
+    assert await make(tmp_path, variant=(-16.0, 1.2)).get("a") == speech("a")
 
 
 async def test_every_lookup_is_told(tmp_path):
