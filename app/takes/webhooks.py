@@ -63,6 +63,7 @@ class Webhooks:
         secret: bytes,
         attempts: int,
         deadline: float,
+        first_retry: float = FIRST_RETRY_SECONDS,
         clock: Callable[[], float] = time.time,
         rng: Callable[[], float] = random.random,
     ) -> None:
@@ -74,6 +75,7 @@ class Webhooks:
             secret: signs every call.
             attempts: how often a call is tried.
             deadline: seconds of one call, at most.
+            first_retry: seconds before the second attempt; later waits grow from there.
             clock: seconds since the epoch.
             rng: returns a number in [0, 1).
         """
@@ -82,6 +84,7 @@ class Webhooks:
         self._secret = secret
         self._attempts = attempts
         self._deadline = deadline
+        self._first_retry = first_retry
         self._clock = clock
         self._rng = rng
         self._calling: Counter[str] = Counter()
@@ -140,42 +143,45 @@ class Webhooks:
         return None, LOOK_SECONDS if next_ms is None else min(max(0.0, (next_ms - now_ms) / 1000), LOOK_SECONDS)
 
     async def _deliver(self, delivery: Delivery) -> None:
+        called_ms = self._now_ms()
         try:
-            await self._call(delivery)
+            status, is_over = await self._call(delivery, called_ms)
+            await self._settle(delivery, called_ms, status, is_over=is_over)
         except Unavailable as error:
             logger.warning("how webhook call %s went is not stored: %s", delivery.id, error)
-        except Exception:
-            logger.exception("a webhook call failed", extra={"delivery": delivery.id})
         finally:
             self._calling[delivery.receiver] -= 1
             self._calling += Counter()  # forgets those without calls
             self.look()
 
-    async def _call(self, delivery: Delivery) -> None:
-        started_ms = self._now_ms()
-        headers = sign(self._secret, id=delivery.id, timestamp=started_ms // 1000, body=delivery.body)
-        status: int | None = None
-        is_over = False
+    async def _call(self, delivery: Delivery, called_ms: int) -> tuple[int | None, bool]:
+        """Make a call; returns the HTTP status of its answer, and whether it need not be made again."""
+        signed = sign(self._secret, id=delivery.id, timestamp=called_ms // 1000, body=delivery.body)
+        headers = {"content-type": "application/json", **signed}
         try:
-            reply = await self._caller.call(
-                "POST", delivery.url, headers={"content-type": "application/json", **headers}, content=delivery.body
-            )
-            status = reply.status
-            is_over = 200 <= status < 300 or status == GONE
+            reply = await self._caller.call("POST", delivery.url, headers=headers, content=delivery.body)
         except InvalidInput as error:
-            is_over = True
             logger.info("webhook call %s cannot be made: %s", delivery.id, error)
+            return None, True
         except ChorusError as error:
             logger.info("webhook call %s failed: %s", delivery.id, error)
+            return None, False
+        except Exception:
+            # A border as that of a take: whatever a stranger's answer breaks is this call's failure, and counts.
+            logger.exception("webhook call %s failed", delivery.id)
+            return None, False
+        return reply.status, 200 <= reply.status < 300 or reply.status == GONE
+
+    async def _settle(self, delivery: Delivery, called_ms: int, status: int | None, *, is_over: bool) -> None:
         if not is_over and delivery.attempts >= self._attempts:
-            is_over = True
             logger.warning("webhook call %s is given up after %d attempts", delivery.id, delivery.attempts)
+            is_over = True
         retry_ms = None if is_over else self._now_ms() + round(1000 * self._delay(delivery.attempts))
-        await self._deliveries.settle(delivery, timestamp_ms=started_ms, status_code=status, retry_ms=retry_ms)
+        await self._deliveries.settle(delivery, timestamp_ms=called_ms, status_code=status, retry_ms=retry_ms)
 
     def _delay(self, attempts: int) -> float:
         """Return the seconds before the next attempt, after so many."""
-        delay = min(FIRST_RETRY_SECONDS * FACTOR ** min(attempts - 1, 60), LONGEST_RETRY_SECONDS)
+        delay = min(self._first_retry * FACTOR ** min(attempts - 1, 60), LONGEST_RETRY_SECONDS)
         return delay * (1 - JITTER * self._rng())
 
     def _now_ms(self) -> int:
