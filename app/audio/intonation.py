@@ -70,6 +70,7 @@ def intone(
     sample_rate: int,
     semitones: float = 0.0,
     pitch_range: float = 1.0,
+    middle_hz: float | None = None,
     formants: float = 0.0,
     rest: Samples | None = None,
 ) -> Samples:
@@ -80,12 +81,13 @@ def intone(
         melody: theirs.
         sample_rate: Hz.
         semitones: by which the melody moves.
-        pitch_range: by which it is stretched around its median; 0 makes it level.
+        pitch_range: by which it is stretched around its middle; 0 makes it level.
+        middle_hz: None: the median of the melody.
         formants: semitones by which they move.
         rest: what is heard where no voice sounds, shape `(n,)`; None: `samples`.
     """
     heard = (samples if rest is None else rest).copy()
-    middle = melody.median_hz
+    middle = middle_hz or melody.median_hz
     if middle is None:
         return heard
     wave = np.pad(samples, _margin(sample_rate))

@@ -9,6 +9,9 @@ SILENCE = 0.002
 FADE_SECONDS = 0.005
 """Too short to be heard as a fade, long enough that a cut makes no click."""
 
+BLOCK_SECONDS = 0.02
+"""In which a recording is looked at for rests."""
+
 
 def amplify(pcm: Pcm, gain: float) -> Pcm:
     """Change the volume by `gain` dB (`-inf` is silence), by less where that would clip; same shape."""
@@ -25,6 +28,23 @@ def sounding(pcm: Pcm) -> tuple[int, int]:
     """Return where sound begins and ends, in samples; both are the length if there is none."""
     loud = np.flatnonzero(np.abs(pcm.astype(np.int32)) > SILENCE * SCALE)
     return (int(loud[0]), int(loud[-1]) + 1) if len(loud) else (len(pcm), len(pcm))
+
+
+def cut_at_rests(pcm: Pcm, *, sample_rate: int, most_seconds: float) -> list[Pcm]:
+    """Cut a recording into pieces of at most `most_seconds`, each where it is quietest in its last third.
+
+    A piece must be able to hold three blocks.
+    """
+    most, block = round(most_seconds * sample_rate), max(1, round(BLOCK_SECONDS * sample_rate))
+    pieces: list[Pcm] = []
+    while len(pcm) > most:
+        blocks = most // 3 // block
+        tail = pcm[most - blocks * block : most].astype(np.int32).reshape(blocks, block)
+        quietest = int(np.abs(tail).max(axis=1).argmin())
+        end = most - (blocks - quietest) * block + block // 2
+        pieces.append(pcm[:end])
+        pcm = pcm[end:]
+    return [*pieces, pcm]
 
 
 def fade(pcm: Pcm, *, sample_rate: int, head: bool, tail: bool) -> Pcm:

@@ -20,6 +20,8 @@ TAP_SECONDS = 0.03
 """How long the filter remembers: more than two periods of the lower corner."""
 BLOCK = 4096
 """Samples that are filtered at a time, at most."""
+ROOM = 0.5
+"""dB that speech becomes softer for each dB of slope, so that its peaks, which are bent, do not become higher."""
 
 _SPEECH_HZ = (63, 125, 250, 500, 1000, 2000, 4000, 8000)
 _SPEECH_DB = (33, 55, 60, 61, 56, 52, 50, 46)
@@ -28,7 +30,9 @@ comparison of long-term average speech spectra", with the K-weighting of ITU-R B
 
 
 class Tilt:
-    """Filter one mono stream that arrives in pieces; average speech stays as loud. Takes 1 ms for a second of speech.
+    """Filter one mono stream that arrives in pieces; average speech stays about as loud, its peaks as high.
+
+    Takes 1 ms for a second of speech.
 
     What comes out, put together, does not depend on how the stream was cut, but for rounding.
 
@@ -64,7 +68,7 @@ def _response(slope: float, sample_rate: int) -> Spectrum:
     fine = 1 << (8 * taps).bit_length()
     hz = np.fft.rfftfreq(fine, 1 / sample_rate)
     decibels = slope * np.log2(hz.clip(*CORNERS_HZ) / 1000)
-    decibels -= _gain_of_speech(slope)
+    decibels -= _gain_of_speech(slope) + ROOM * abs(slope)
     cepstrum = np.fft.irfft(decibels * (np.log(10) / 20), fine)
     # the logarithm of a response of minimum phase has no lags below 0
     cepstrum[1 : fine // 2] *= 2

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from app.tts.speech import Sound, Utterance, Voice
@@ -30,6 +30,11 @@ class Traits:
     lookahead: float = 0.0
     """Seconds of sound that are there so soon that a stream can be held back for them, to be as loud as it should be
     from its first word on; 0 where waiting would be noticed."""
+
+
+def unpitched(utterance: Utterance) -> Utterance:
+    """Return an utterance as a voice speaks it that has but one melody: what `Backend.reach` returns for such."""
+    return replace(utterance, pitch=0.0, pitch_range=1.0)
 
 
 class Backend(Protocol):
@@ -79,6 +84,12 @@ class Backend(Protocol):
 
         Raises:
             VoiceNotFound: no voice speaks that language.
+        """
+
+    def reach(self, utterance: Utterance) -> Utterance:
+        """Return what is nearest to an utterance of what it speaks by itself: another pitch and range of it, perhaps.
+
+        What is missing is done to its sound (`app.tts.treatment`).
         """
 
     def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:

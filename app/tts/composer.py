@@ -9,8 +9,21 @@ from app.tts import language, say_as, ssml, text
 from app.tts.backend import Backend
 from app.tts.runs import Run, runs
 from app.tts.score import Part, Pause, Phrase, Score
-from app.tts.speech import MAX_SPEED, MIN_SPEED, Gender, SpeechRequest, Utterance, Voice
+from app.tts.speech import (
+    MAX_PITCH,
+    MAX_PITCH_RANGE,
+    MAX_SPEED,
+    MAX_VOLUME,
+    MIN_SPEED,
+    Gender,
+    SpeechRequest,
+    Utterance,
+    Voice,
+)
 from app.tts.ssml import Segment, VoiceWish
+from app.tts.treatment import Treatment
+
+UNTREATED = Treatment()
 
 
 def main_language(request: SpeechRequest, *, default: str) -> str:
@@ -75,9 +88,25 @@ class _Composer:
         clean = text.clean(written, language=voice.language)
         if not text.is_speakable(clean):
             return None
-        manner = segment.prosody
-        speed = min(max(self._request.speed * manner.speed, MIN_SPEED), MAX_SPEED)
-        return Phrase(Utterance(clean, voice, speed, manner.pitch, self._request.timestamps), manner.volume)
+        prosody, manner = segment.prosody, self._request.manner
+        speed = min(max(self._request.speed * prosody.speed, MIN_SPEED), MAX_SPEED)
+        pitch = min(max(prosody.pitch + manner.pitch, -MAX_PITCH), MAX_PITCH)
+        pitch_range = min(prosody.pitch_range * manner.pitch_range, MAX_PITCH_RANGE)
+        wanted = Utterance(clean, voice, speed, pitch, self._request.timestamps, pitch_range)
+        spoken, treatment = self._shared(wanted)
+        return Phrase(spoken, min(prosody.volume + manner.volume, MAX_VOLUME), treatment=treatment)
+
+    def _shared(self, wanted: Utterance) -> tuple[Utterance, Treatment | None]:
+        """Share out what is wanted: return what the backend speaks by itself, and what is left to be done."""
+        manner = self._request.manner
+        is_own = wanted.pitch == 0 and wanted.pitch_range == 1
+        if is_own and manner.timbre == 0 and manner.tilt == 0:
+            return wanted, None
+        spoken = wanted if is_own else self._backend.reach(wanted)
+        pitch = round(wanted.pitch - spoken.pitch, 3)
+        pitch_range = 1.0 if wanted.pitch_range == spoken.pitch_range else wanted.pitch_range / spoken.pitch_range
+        treatment = Treatment(pitch, pitch_range, manner.timbre, manner.tilt)
+        return spoken, None if treatment == UNTREATED else treatment
 
     def _voiced(self, written: str, voice: Voice) -> list[tuple[str, Voice]]:
         """Give each run its voice; runs that share one are one stretch again."""

@@ -51,19 +51,7 @@ class Job:
     voice: str
     """As the worker names it."""
     speed: float = 1.0
-    pitch: float = 0.0
-    """Semitones."""
     max_seconds: float = 600.0
-
-    @property
-    def pitch_factor(self) -> float:
-        """By what every frequency of the voice is multiplied."""
-        return float(2.0 ** (self.pitch / 12))
-
-    @property
-    def pace(self) -> float:
-        """How fast the model has to speak, so that raising its pitch, which shortens, leads to `speed`."""
-        return self.speed / self.pitch_factor
 
     def encode(self) -> bytes:
         """Return the bytes of a request; half surrogates survive as JSON escapes."""
@@ -165,9 +153,7 @@ def _refusal(error: ChorusError) -> bytes:
 
 
 def finish(parts: Iterator[Part], job: Job, *, sample_rate: int) -> Iterator[tuple[bytes, tuple[Mark, ...]]]:
-    """Bring parts to the job's pitch and to `sample_rate`, as int16 PCM of `CHUNK_SAMPLES` at most.
-
-    Playing at another rate moves the formants along with the pitch: a smaller or larger head, not only a higher tone.
+    """Bring parts to `sample_rate`, as int16 PCM of `CHUNK_SAMPLES` at most.
 
     Raises:
         TextTooLong: there is more than `max_seconds`.
@@ -175,15 +161,15 @@ def finish(parts: Iterator[Part], job: Job, *, sample_rate: int) -> Iterator[tup
     spoken = 0
     for part in parts:
         start = spoken / sample_rate
-        rate = round(part.sample_rate * job.pitch_factor)
-        samples: Samples = resample(np.atleast_1d(tame(part.samples)), from_rate=rate, to_rate=sample_rate)
+        whole = np.atleast_1d(tame(part.samples))
+        samples: Samples = resample(whole, from_rate=part.sample_rate, to_rate=sample_rate)
         pcm = to_bytes(to_int16(samples))
         spoken += len(samples)
         if spoken > job.max_seconds * sample_rate:
             limit = int(job.max_seconds)
             message = f"text of {len(job.text)} characters makes more than {limit} seconds of speech"
             raise TextTooLong(message, length=limit + 1, limit=limit, unit="seconds")
-        marks = tuple(_moved(mark, start=start, factor=part.sample_rate / rate) for mark in part.marks)
+        marks = tuple(_moved(mark, start) for mark in part.marks)
         for begin in range(0, len(pcm), 2 * CHUNK_SAMPLES):
             yield pcm[begin : begin + 2 * CHUNK_SAMPLES], () if begin else marks
 
@@ -224,5 +210,5 @@ def brief(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:300] or type(error).__name__
 
 
-def _moved(mark: Mark, *, start: float, factor: float) -> Mark:
-    return Mark(mark.kind, mark.text, round(start + factor * mark.start, 4), round(start + factor * mark.end, 4))
+def _moved(mark: Mark, seconds: float) -> Mark:
+    return Mark(mark.kind, mark.text, round(seconds + mark.start, 4), round(seconds + mark.end, 4))

@@ -15,17 +15,24 @@ import regex
 from app.audio.pcm import SAMPLE_BYTES, Pcm, from_bytes, to_bytes
 from app.audio.splice import amplify, fade, sounding
 from app.errors import NothingToSpeak
+from app.runtime.workers import Workers
 from app.tts import pieces
 from app.tts.backend import Backend
 from app.tts.leveler import Leveler
 from app.tts.speech import Mark, Sound, Utterance, Voice
 from app.tts.text import is_speakable
+from app.tts.treatment import Treatment, treat
 
 CLOSE_SECONDS = 0.03
 """Silence that stays at an edge where the next phrase follows closely; trimming more would cut breath and stops."""
 
 MIN_MARK_SECONDS, MAX_MARK_SECONDS = 0.12, 0.4
 """Silence behind a mark; at speed 1 espeak-ng makes 0.06 to 0.16 s within an utterance and none at its end."""
+
+CHUNK_SECONDS = 4.0
+"""Of a phrase that is handed on when it is whole."""
+OTHER_PITCH = 4.0
+"""Semitones, from the half of which on a voice is as loud as another one: espeak-ng's by a quarter of a dB for each."""
 
 _ENDS_WITH_MARK = regex.compile(r"[\p{P}--[-_@#&'’]][\s\p{Pe}\p{Pf}\"']*$", regex.VERSION1)
 
@@ -39,6 +46,8 @@ class Phrase:
     """dB; -inf is silence as long as the speech."""
     rest: float = 0.0
     """Seconds of silence behind it where it is played alone; where a whole score is performed, they are measured."""
+    treatment: Treatment | None = None
+    """What is done to the sound of the voice; None: nothing."""
 
     @property
     def size(self) -> float:
@@ -126,24 +135,29 @@ class Score:
             first = None
 
 
-async def perform(backend: Backend, score: Score, leveler: Leveler | None = None) -> Sound:
+async def perform(
+    backend: Backend, score: Score, leveler: Leveler | None = None, workers: Workers | None = None
+) -> Sound:
     """Speak a whole score, every phrase as loud as the leveler has it; times of marks count from its beginning.
 
-    Must be called within a turn of the backend's line. Cancelling stops the backend. Raises what it raises.
+    Phrases are treated in `workers`. Must be called within a turn of the backend's line. Cancelling stops the backend.
+    Raises what it raises.
     """
     if isinstance(score.parts[0], Phrase) and len(score.parts) == 1:
-        return await _speak(backend, score.parts[0], leveler)
+        return await _speak(backend, score.parts[0], leveler, workers)
     stretches: list[Sound] = []
     seconds = 0.0
     for index, part in enumerate(score.parts):
-        stretch = await _stretch(backend, score.parts, index, part, leveler)
+        stretch = await _stretch(backend, score.parts, index, part, leveler, workers)
         stretches.append(replace(stretch, marks=tuple(_moved(mark, seconds) for mark in stretch.marks)))
         seconds += len(stretch.pcm) / SAMPLE_BYTES / backend.sample_rate
     return _joined(stretches)
 
 
-async def play(backend: Backend, part: Part, leveler: Leveler | None = None) -> AsyncGenerator[Sound, None]:
-    """Yield one part as it is made, as `Backend.synthesize` does.
+async def play(
+    backend: Backend, part: Part, leveler: Leveler | None = None, workers: Workers | None = None
+) -> AsyncGenerator[Sound, None]:
+    """Yield one part as it is made, as `Backend.synthesize` does; when it is whole, if its treatment needs that.
 
     Without a leveler a gain that would clip is cut at full scale; with one some 40 ms are held back, and as much of the
     beginning as the backend is ahead with.
@@ -151,16 +165,15 @@ async def play(backend: Backend, part: Part, leveler: Leveler | None = None) -> 
     if isinstance(part, Pause):
         yield Sound(silence(part.seconds, backend.sample_rate))
         return
-    voice = part.utterance.voice
-    levelled = None
-    if leveler:
-        ahead = backend.traits.lookahead
-        levelled = leveler.stream(voice, backend.sample_rate, volume=part.gain, lookahead=ahead)
-    async with aclosing(backend.synthesize(part.utterance, whole=False)) as sounds:
-        async for sound in sounds:
-            yield replace(sound, pcm=levelled.push(sound.pcm)) if levelled else _amplified(sound, part.gain)
-    if levelled:
-        yield Sound(levelled.finish())
+    if part.treatment and part.treatment.needs_all:
+        whole = await _speak(backend, part, leveler, workers)
+        size = SAMPLE_BYTES * round(CHUNK_SECONDS * backend.sample_rate)
+        for start in range(0, len(whole.pcm), size):
+            yield Sound(whole.pcm[start : start + size], () if start else whole.marks)
+    else:
+        async with aclosing(_stream(backend, part, leveler, workers)) as sounds:
+            async for sound in sounds:
+                yield sound
     if part.rest:
         yield Sound(silence(part.rest, backend.sample_rate))
 
@@ -170,10 +183,17 @@ def silence(seconds: float, sample_rate: int) -> bytes:
     return bytes(SAMPLE_BYTES * round(seconds * sample_rate))
 
 
-async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: Part, leveler: Leveler | None) -> Sound:
+async def _stretch(
+    backend: Backend,
+    parts: tuple[Part, ...],
+    index: int,
+    part: Part,
+    leveler: Leveler | None,
+    workers: Workers | None,
+) -> Sound:
     if isinstance(part, Pause):
         return Sound(silence(part.seconds, backend.sample_rate))
-    sound = await _speak(backend, part, leveler)
+    sound = await _speak(backend, part, leveler, workers)
     if index + 1 == len(parts):
         tail = None
     elif isinstance(parts[index + 1], Pause):
@@ -184,13 +204,42 @@ async def _stretch(backend: Backend, parts: tuple[Part, ...], index: int, part: 
     return _edged(sound, backend.sample_rate, head=index > 0, tail=tail)
 
 
-async def _speak(backend: Backend, phrase: Phrase, leveler: Leveler | None) -> Sound:
-    async with aclosing(backend.synthesize(phrase.utterance, whole=True)) as sounds:
+async def _stream(
+    backend: Backend, phrase: Phrase, leveler: Leveler | None, workers: Workers | None
+) -> AsyncGenerator[Sound, None]:
+    levelled = None
+    if leveler:
+        voice, ahead = _heard_as(phrase), backend.traits.lookahead
+        levelled = leveler.stream(voice, backend.sample_rate, volume=phrase.gain, lookahead=ahead)
+    async with aclosing(_sounds(backend, phrase, workers, whole=False)) as sounds:
+        async for sound in sounds:
+            yield replace(sound, pcm=levelled.push(sound.pcm)) if levelled else _amplified(sound, phrase.gain)
+    if levelled:
+        yield Sound(levelled.finish())
+
+
+async def _speak(backend: Backend, phrase: Phrase, leveler: Leveler | None, workers: Workers | None) -> Sound:
+    async with aclosing(_sounds(backend, phrase, workers, whole=True)) as sounds:
         sound = _joined([sound async for sound in sounds])
     if leveler is None:
         return _amplified(sound, phrase.gain)
-    voice, rate = phrase.utterance.voice, backend.sample_rate
+    voice, rate = _heard_as(phrase), backend.sample_rate
     return replace(sound, pcm=await leveler.level(sound.pcm, voice=voice, sample_rate=rate, volume=phrase.gain))
+
+
+def _sounds(backend: Backend, phrase: Phrase, workers: Workers | None, *, whole: bool) -> AsyncGenerator[Sound, None]:
+    sounds = backend.synthesize(phrase.utterance, whole=whole)
+    if phrase.treatment is None:
+        return sounds
+    return treat(sounds, phrase.treatment, sample_rate=backend.sample_rate, workers=workers)
+
+
+def _heard_as(phrase: Phrase) -> Voice:
+    """Return the voice as the leveler is to know it: in another manner it is another one."""
+    voice, steps = phrase.utterance.voice, round(phrase.utterance.pitch / OTHER_PITCH)
+    if phrase.treatment is None and not steps:
+        return voice
+    return replace(voice, id=f"{voice.id} {steps} {phrase.treatment}")
 
 
 def _pause_behind(utterance: Utterance) -> float:

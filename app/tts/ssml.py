@@ -5,7 +5,7 @@
 | `speak` | the root, and nowhere else; `xml:lang` is the document's language |
 | `p`, `s` | a pause between them; `xml:lang` |
 | `break` | `time` (`500ms`, `1.5s`, up to 10 s), `strength` |
-| `prosody` | `rate`, `pitch`, `volume`: `app.tts.prosody` |
+| `prosody` | `rate`, `pitch`, `range`, `volume`: `app.tts.prosody` |
 | `emphasis` | `level` |
 | `say-as` | `interpret-as`, `format`: `app.tts.say_as` |
 | `sub` | `alias` is spoken instead of the content |

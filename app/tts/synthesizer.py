@@ -423,7 +423,7 @@ class Synthesizer:
         """Play a part, and tell when its first sound comes, or why there is no more."""
         started = self._clock()
         try:
-            async with aclosing(play(backend, part, self._leveler)) as sounds:
+            async with aclosing(play(backend, part, self._leveler, self._workers)) as sounds:
                 async for sound in sounds:
                     if is_first and sound.pcm and self._on_first_audio is not None:
                         self._on_first_audio(backend.name, self._clock() - started)
@@ -447,7 +447,7 @@ class Synthesizer:
                     return None
                 self._flights[plan] = flight = _Flight()
                 started = self._clock()
-                sound = await perform(backend, plan.score, self._leveler)
+                sound = await perform(backend, plan.score, self._leveler, self._workers)
                 self._tell(backend.name, self._clock() - started, None)
             outcome = await self._render(sound, plan.output, plan.voice)
             self._cache.put(plan, outcome, is_costly=self._is_costly(plan))

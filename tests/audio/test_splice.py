@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from app.audio.splice import FADE_SECONDS, amplify, fade, sounding
+from app.audio.splice import FADE_SECONDS, amplify, cut_at_rests, fade, sounding
 
 RATE = 8000
 TONE = np.rint(8000 * np.sin(np.arange(800) * 0.3)).astype(np.int16)
@@ -60,3 +60,17 @@ def test_what_is_not_faded_or_too_short_is_the_same():
     assert fade(TONE, sample_rate=RATE, head=False, tail=False) is TONE
     one = TONE[:1]
     assert fade(one, sample_rate=RATE, head=True, tail=True) is one
+
+
+@given(PCM, st.integers(6, 100))
+def test_pieces_join_to_the_whole_and_none_is_too_long(pcm, most):
+    pieces = cut_at_rests(pcm, sample_rate=100, most_seconds=most / 100)
+    assert np.array_equal(np.concatenate(pieces), pcm)
+    assert all(len(piece) <= most for piece in pieces)
+
+
+def test_a_long_recording_is_cut_where_it_is_quiet():
+    tone = np.tile(TONE, 20)  # 2 s
+    tone[9_000:9_400] = 0
+    pieces = cut_at_rests(tone, sample_rate=RATE, most_seconds=1.5)
+    assert [len(piece) for piece in pieces] == [pytest.approx(9_200, abs=200), pytest.approx(6_800, abs=200)]

@@ -32,10 +32,11 @@ def test_beyond_the_corners_it_is_level():
 
 
 @pytest.mark.parametrize("slope", [-6, -3, 3, 6])
-def test_speech_stays_about_as_loud(slope):
+def test_speech_becomes_little_softer_and_its_peaks_no_higher(slope):
     voice = vowel([120, 180])
     tilted = Tilt(slope, sample_rate=22_050).push(voice)
-    assert 20 * np.log10(np.std(tilted) / np.std(voice)) == pytest.approx(0, abs=5)
+    assert -8 < 20 * np.log10(np.std(tilted) / np.std(voice)) < 0
+    assert np.max(np.abs(tilted)) < np.max(np.abs(voice))
 
 
 def test_nothing_is_heard_before_it_should_be():

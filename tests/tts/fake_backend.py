@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import anyio
 
 from app.errors import VoiceNotFound
-from app.tts.backend import Health, Traits
+from app.tts.backend import Health, Traits, unpitched
 from app.tts.language import matches
 from app.tts.speech import Gender, Sound, Utterance, Voice
 
@@ -79,6 +79,9 @@ class FakeBackend:
             if matches(voice.language, language):
                 return voice
         raise VoiceNotFound(language, backend=self.name)
+
+    def reach(self, utterance: Utterance) -> Utterance:
+        return unpitched(utterance)
 
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         self.started += 1

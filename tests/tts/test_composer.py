@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidInput, NothingToSpeak, VoiceNotFound
+from app.tts.backend import unpitched
 from app.tts.backends.tone import Tone
 from app.tts.composer import compose, main_language
+from app.tts.disk_entry import name_of
 from app.tts.score import Pause, Phrase, Score
-from app.tts.speech import SpeechRequest
+from app.tts.speech import Manner, SpeechRequest
 from app.tts.text import is_speakable
+from app.tts.treatment import Treatment
 
 TONE = Tone()
 
@@ -65,6 +70,69 @@ def test_markup_becomes_phrases_and_pauses():
     assert isinstance(first, Phrase) and isinstance(second, Phrase)
     assert (first.utterance.speed, first.utterance.pitch, first.gain) == (2.0, 0.0, 0.0)
     assert (second.utterance.speed, second.utterance.pitch, second.gain) == (2.6, 2.0, -6.0)
+
+
+class Mute(Tone):
+    """Has one melody."""
+
+    def reach(self, utterance):
+        return unpitched(utterance)
+
+
+class Narrow(Tone):
+    """Reaches four semitones."""
+
+    def reach(self, utterance):
+        return replace(utterance, pitch=min(utterance.pitch, 4.0), pitch_range=max(utterance.pitch_range, 0.5))
+
+
+def composed(backend: Tone, text: str = "你好", **fields) -> Phrase:
+    [phrase] = compose(SpeechRequest(text, **fields), TONE.find_voice("zh"), backend).phrases
+    return phrase
+
+
+def test_what_the_voice_can_do_it_does_itself():
+    phrase = composed(TONE, manner=Manner(pitch=3, pitch_range=0.5))
+    assert (phrase.utterance.pitch, phrase.utterance.pitch_range, phrase.treatment) == (3.0, 0.5, None)
+
+
+def test_what_it_cannot_do_is_done_to_its_sound():
+    phrase = composed(Mute(), manner=Manner(pitch=3, pitch_range=0.5, timbre=1, tilt=-2))
+    assert (phrase.utterance.pitch, phrase.utterance.pitch_range) == (0.0, 1.0)
+    assert phrase.treatment == Treatment(pitch=3.0, pitch_range=0.5, timbre=1.0, tilt=-2.0)
+
+
+def test_what_it_can_do_in_part_is_shared_out():
+    phrase = composed(Narrow(), manner=Manner(pitch=6, pitch_range=0.2))
+    assert (phrase.utterance.pitch, phrase.utterance.pitch_range) == (4.0, 0.5)
+    assert phrase.treatment == Treatment(pitch=2.0, pitch_range=0.4)
+    assert composed(Narrow(), manner=Manner(pitch=3)).treatment is None
+
+
+def test_a_level_melody_is_level_whoever_makes_it():
+    assert composed(Mute(), manner=Manner(pitch_range=0)).treatment == Treatment(pitch_range=0.0)
+    assert composed(TONE, manner=Manner(pitch_range=0)).treatment is None
+
+
+def test_markup_and_manner_add_up_within_bounds():
+    markup = '<speak><prosody pitch="+8st" volume="+6dB" range="x-high">你好</prosody></speak>'
+    phrase = composed(TONE, markup, ssml=True, manner=Manner(pitch=2, volume=3, pitch_range=0.5))
+    assert (phrase.utterance.pitch, phrase.gain, phrase.utterance.pitch_range) == (10.0, 9.0, 0.9)
+    phrase = composed(TONE, markup, ssml=True, manner=Manner(pitch=10, volume=12, pitch_range=2))
+    assert (phrase.utterance.pitch, phrase.gain, phrase.utterance.pitch_range) == (12.0, 12.0, 2.0)
+
+
+def test_nothing_asked_for_is_the_same_phrase_as_ever():
+    assert composed(Mute(), manner=Manner()) == composed(Mute()) == composed(TONE)
+
+
+@given(st.sampled_from(["pitch", "pitch_range", "timbre", "tilt", "volume"]), st.floats(0, 2), st.floats(0, 2))
+def test_only_what_is_asked_for_alike_has_one_name(field, one, other):
+    for backend in (TONE, Mute()):
+        first, second = (composed(backend, manner=Manner(**{field: value})) for value in (one, other))
+        assert (first == second) == (name_of(first) == name_of(second))
+        if abs(one - other) > 0.001:
+            assert first != second
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.errors import InvalidInput
 from app.tts.prosody import Prosody
-from app.tts.speech import MAX_PITCH, MAX_SPEED, MAX_VOLUME, MIN_SPEED
+from app.tts.speech import MAX_PITCH, MAX_PITCH_RANGE, MAX_SPEED, MAX_VOLUME, MIN_SPEED
 
 FAST = Prosody(speed=2.0, pitch=1.0, volume=3.0)
 
@@ -48,6 +48,14 @@ def test_pitch(value, pitch):
 
 
 @pytest.mark.parametrize(
+    ("value", "pitch_range"),
+    [("x-low", 0.3), ("high", 1.4), ("+50%", 0.75), ("-50%", 0.25), ("80%", 0.4), ("900%", 2.0), ("-200%", 0.0)],
+)
+def test_range(value, pitch_range):
+    assert Prosody(pitch_range=0.5).changed({"range": value}) == Prosody(pitch_range=pytest.approx(pitch_range))
+
+
+@pytest.mark.parametrize(
     ("value", "volume"),
     [
         ("silent", -math.inf),
@@ -75,6 +83,8 @@ def test_volume(value, volume):
         ("pitch", "120Hz"),
         ("pitch", "2st"),
         ("pitch", "nan"),
+        ("range", "20Hz"),
+        ("range", "0.5"),
         ("volume", "1e9"),
         ("volume", "+3st"),
     ],
@@ -86,7 +96,8 @@ def test_other_values_are_refused_by_name_and_rule(attribute, value):
 
 @pytest.mark.parametrize("level", ["strong", "", "moderate", "reduced", "none"])
 def test_emphasis_is_mild(level):
-    emphasised = Prosody().emphasised(level)
+    emphasised = Prosody(pitch_range=0.5).emphasised(level)
+    assert emphasised.pitch_range == 0.5
     assert 0.8 < emphasised.speed < 1.1 and abs(emphasised.pitch) <= 1 and abs(emphasised.volume) <= 3
 
 
@@ -95,7 +106,11 @@ def test_an_unknown_emphasis_is_refused():
         Prosody().emphasised("mad")
 
 
-@given(st.lists(st.tuples(st.sampled_from(["rate", "pitch", "volume"]), st.text("0123456789.+-%stdB", max_size=6))))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["rate", "pitch", "range", "volume"]), st.text("0123456789.+-%stdB", max_size=6))
+    )
+)
 def test_however_deep_the_result_is_within_its_bounds(changes):
     prosody = Prosody()
     for attribute, value in changes:
@@ -106,3 +121,4 @@ def test_however_deep_the_result_is_within_its_bounds(changes):
     assert MIN_SPEED <= prosody.speed <= MAX_SPEED
     assert abs(prosody.pitch) <= MAX_PITCH
     assert prosody.volume <= MAX_VOLUME
+    assert 0 <= prosody.pitch_range <= MAX_PITCH_RANGE

@@ -10,8 +10,9 @@ from app.audio.pcm import from_bytes, to_float32
 from app.errors import NothingToSpeak
 from app.tts.backends.tone import Tone
 from app.tts.leveler import Leveler
-from app.tts.score import CLOSE_SECONDS, MIN_MARK_SECONDS, Pause, Phrase, Score, perform, play, silence
+from app.tts.score import CHUNK_SECONDS, CLOSE_SECONDS, MIN_MARK_SECONDS, Pause, Phrase, Score, perform, play, silence
 from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
+from app.tts.treatment import Treatment
 
 pytestmark = pytest.mark.anyio
 
@@ -146,6 +147,57 @@ async def test_a_levelled_stream_is_as_long_as_the_sound():
         async with aclosing(play(Tone(sample_rate=RATE), replace(part, gain=gain), Leveler())) as sounds:
             pcm = b"".join([sound.pcm async for sound in sounds])
         assert len(pcm) == 2 * round(0.1 * RATE)
+
+
+TREATED = Treatment(pitch=12.0)
+OCTAVE = Phrase(Utterance("xxxxxx", VOICE), treatment=TREATED)
+"""220 Hz for 0.3 s, an octave higher."""
+
+
+def loudest_hz(pcm: bytes, rate: int) -> float:
+    samples = from_bytes(pcm)
+    return float(np.abs(np.fft.rfft(samples * np.hanning(len(samples)))).argmax() * rate / len(samples))
+
+
+@pytest.mark.parametrize("leveler", [None, Leveler()])
+async def test_a_phrase_is_treated_whole_or_played(leveler):
+    tone = Tone(sample_rate=16_000)
+    plain = await perform(tone, Score.of(OCTAVE.utterance), leveler)
+    treated = await perform(tone, Score((OCTAVE,)), leveler)
+    played = [sound async for sound in play(tone, OCTAVE, leveler)]
+    assert loudest_hz(plain.pcm, 16_000) == pytest.approx(220, rel=0.03)
+    assert loudest_hz(treated.pcm, 16_000) == pytest.approx(440, rel=0.03)
+    assert sum(len(sound.pcm) for sound in played) == len(treated.pcm) == len(plain.pcm)
+    assert loudest_hz(b"".join(sound.pcm for sound in played), 16_000) == pytest.approx(440, rel=0.03)
+
+
+async def test_marks_of_a_treated_phrase_stay_and_its_rest_follows():
+    utterance = Utterance("你好", VOICE, marks=True)
+    part = Phrase(utterance, rest=0.1, treatment=TREATED)
+    plain = [sound async for sound in play(Tone(sample_rate=RATE), Phrase(utterance))]
+    treated = [sound async for sound in play(Tone(sample_rate=RATE), part)]
+    assert [mark for sound in treated for mark in sound.marks] == [mark for sound in plain for mark in sound.marks]
+    assert sum(map(seconds, treated)) == pytest.approx(0.1 + sum(map(seconds, plain)))
+
+
+async def test_a_long_treated_phrase_is_handed_on_in_chunks():
+    part = Phrase(Utterance("x" * 100, VOICE), treatment=Treatment(pitch_range=0.5))
+    sounds = [sound async for sound in play(Tone(sample_rate=RATE), part)]
+    assert [seconds(sound) for sound in sounds] == [CHUNK_SECONDS, 5.0 - CHUNK_SECONDS]
+
+
+async def test_a_tilted_phrase_is_played_as_it_is_made():
+    part = Phrase(Utterance("你好吗", VOICE), treatment=Treatment(tilt=3.0))
+    assert len([sound async for sound in play(Tone(sample_rate=RATE), part)]) == 3
+
+
+async def test_a_voice_in_another_manner_does_not_teach_how_loud_it_is():
+    tone, leveler = Tone(sample_rate=16_000), Leveler()
+    await perform(tone, Score((replace(OCTAVE, treatment=Treatment(tilt=-6.0)),)), leveler)
+    await perform(tone, Score.of(replace(OCTAVE.utterance, pitch=7.0)), leveler)
+    assert leveler.expect(VOICE) == leveler.expect(LOW)  # what is known of the backend
+    await perform(tone, Score.of(OCTAVE.utterance), leveler)
+    assert leveler.expect(VOICE) != leveler.expect(LOW)
 
 
 def test_the_size_of_a_score_goes_by_letters_and_speed():

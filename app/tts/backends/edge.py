@@ -17,6 +17,7 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from importlib import import_module
 from logging import getLogger
 from pathlib import Path
@@ -189,6 +190,11 @@ class Edge:
             VoiceNotFound: no voice speaks that language now.
         """
         return self._catalogue.choose(language, like=like, avoid=lambda voice: self._memory.wait_time(voice) > 0)
+
+    def reach(self, utterance: Utterance) -> Utterance:
+        """The service has some pitches, and no range of them."""
+        lowest, highest = (12 * math.log2(ratio) for ratio in PITCH_RATIO)
+        return replace(utterance, pitch=_clamp(utterance.pitch, (lowest, highest)), pitch_range=1.0)
 
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield PCM with words: all at once if `whole`, otherwise as it arrives, mostly 0.1 s at a time.

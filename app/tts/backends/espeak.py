@@ -25,7 +25,7 @@ from app.runtime.processes import Processes
 from app.tts.backend import Health, Traits
 from app.tts.backends import espeak_marks, espeak_worker
 from app.tts.backends.espeak_engine import SAMPLE_RATE
-from app.tts.backends.espeak_pitch import higher
+from app.tts.backends.espeak_pitch import Melody
 from app.tts.backends.espeak_voices import BACKEND, Catalogue
 from app.tts.backends.espeak_worker import Job
 from app.tts.language import primary
@@ -35,13 +35,6 @@ INSTALL = "run `pip install --force-reinstall espeakng-loader==0.2.4` and restar
 
 WORDS_PER_MINUTE = range(80, 451)
 """What espeak-ng can do; beyond, it does not get faster."""
-
-PITCH_RANGE = 50
-"""Of 99: espeak-ng's own."""
-TONAL_PITCH_RANGE = 75
-"""At chat speed this widens the rise of a Mandarin second tone from 3.3 to 4.7 semitones."""
-TONAL_LANGUAGES = ("sit/", "tai/", "aav/vi")
-"""Beginnings of the identifiers of voices whose words differ by tone alone."""
 
 LOOKAHEAD_SECONDS = 4.0
 """Made in 3 ms. A stretch so long is as loud as the whole line, within 1 LU."""
@@ -153,6 +146,12 @@ class Espeak:
         """
         return self._known().choose(language, like=like)
 
+    def reach(self, utterance: Utterance) -> Utterance:
+        """Some pitches of each voice, and no other range of them."""
+        sound = self._known().sound(utterance.voice.id)
+        pitch = Melody.of(sound.voice, sound.variant).reach(utterance.pitch)
+        return replace(utterance, pitch=pitch, pitch_range=1.0)
+
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield int16 PCM: few chunks of up to 5.6 s if `whole`, otherwise 60 ms at once and then ever longer ones.
 
@@ -217,8 +216,7 @@ class Espeak:
     def _job(self, utterance: Utterance, *, whole: bool) -> Job:
         sound = self._known().sound(utterance.voice.id)
         rate = min(max(round(self._words_per_minute * utterance.speed), WORDS_PER_MINUTE[0]), WORDS_PER_MINUTE[-1])
-        usual = TONAL_PITCH_RANGE if sound.voice.startswith(TONAL_LANGUAGES) else PITCH_RANGE
-        pitch, pitch_range = higher(utterance.pitch, pitch_range=usual)
+        pitch, pitch_range = Melody.of(sound.voice, sound.variant).higher(utterance.pitch)
         return Job(
             utterance.text,
             voice=sound.voice,

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app.errors import BackendUnavailable
-from app.tts.backend import Health, Traits
+from app.tts.backend import Health, Traits, unpitched
 from app.tts.backends import kokoro_worker
 from app.tts.backends.kokoro_voices import BACKEND, Catalogue, is_neutral
 from app.tts.model_processes import ModelProcesses, fingerprint
@@ -117,6 +117,10 @@ class Kokoro:
         """
         return self._voices().choose(language, like=like)
 
+    def reach(self, utterance: Utterance) -> Utterance:
+        """The model has one melody for a text."""
+        return unpitched(utterance)
+
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield the speech clause by clause, with the times of phonemes and words if the model tells them.
 
@@ -136,7 +140,6 @@ class Kokoro:
             utterance.text,
             voice=self.find_voice(utterance.voice.id).id,
             speed=utterance.speed,
-            pitch=utterance.pitch,
             max_seconds=self._max_seconds,
         )
         async with aclosing(self._processes.speak(job, utterance.voice.id)) as sounds:

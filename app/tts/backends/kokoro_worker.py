@@ -65,7 +65,7 @@ class Speaker:
         """
         mixture = parse(job.voice, self.voices)
         style, letter = self._mix(mixture), mixture.first[0]
-        speed = min(max(job.pace, SPEEDS[0]), SPEEDS[1])
+        speed = min(max(job.speed, SPEEDS[0]), SPEEDS[1])
         texts = pieces.split(
             job.text, size=PIECE_CHARACTERS, first_size=FIRST_PIECE_CHARACTERS, language=LANGUAGES[letter]
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from app.errors import BackendUnavailable
-from app.tts.backend import Health, Traits
+from app.tts.backend import Health, Traits, unpitched
 from app.tts.backends import piper_worker
 from app.tts.backends.piper_server import PRIVATE_NETWORKS, PiperServer
 from app.tts.backends.piper_voices import BACKEND, Catalogue, Model, is_neutral
@@ -156,6 +156,10 @@ class Piper:
         """
         return self._voices().choose(language, like=like)
 
+    def reach(self, utterance: Utterance) -> Utterance:
+        """The model has one melody for a text."""
+        return unpitched(utterance)
+
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield the speech sentence by sentence, with the times of words and phonemes where the model tells them.
 
@@ -174,7 +178,6 @@ class Piper:
             utterance.text,
             voice=name if speaker is None else f"{name}#{speaker}",
             speed=min(max(utterance.speed, SPEEDS[0]), SPEEDS[1]),
-            pitch=utterance.pitch,
             max_seconds=self._max_seconds,
         )
         async with aclosing(self._source.speak(job, self._known[name], utterance.voice, whole=whole)) as sounds:

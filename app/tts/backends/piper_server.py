@@ -117,7 +117,7 @@ class PiperServer:
 
     async def _ask(self, text: str, job: Job, model: Model) -> Part:
         name, _, speaker = job.voice.partition("#")
-        body: dict[str, str | float] = {"text": text, "voice": name, "length_scale": model.length_scale / job.pace}
+        body: dict[str, str | float] = {"text": text, "voice": name, "length_scale": model.length_scale / job.speed}
         if speaker:
             body["speaker_id"] = int(speaker)
         reply = await self._call("POST", "/synthesize", json.dumps(body).encode())

@@ -113,7 +113,7 @@ class Speaker:
         name, _, number = job.voice.partition("#")
         voice = self._shelf.take(name)
         config = import_module("piper").SynthesisConfig(
-            speaker_id=int(number) if number else None, length_scale=voice.config.length_scale / job.pace
+            speaker_id=int(number) if number else None, length_scale=voice.config.length_scale / job.speed
         )
         # piper reads phonemes between double brackets, and espeak-ng, in it, no further than a zero
         text = job.text.replace("[[", "[ [").replace("\0", " ")

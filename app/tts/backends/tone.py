@@ -17,7 +17,8 @@ from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
 
 LOWEST_HZ = 220.0
 SEMITONES = 24
-"""Characters lie on the two octaves above `LOWEST_HZ`, by their code points; the low voices are an octave below."""
+"""Characters lie on the two octaves above `LOWEST_HZ`, by their code points; the low voices are an octave below. The
+range of pitch is counted from the middle of the two."""
 AMPLITUDE = 0.25
 
 
@@ -96,6 +97,10 @@ class Tone:
                 return voice
         raise VoiceNotFound(language, backend=self.name)
 
+    def reach(self, utterance: Utterance) -> Utterance:
+        """Every pitch and every range of it."""
+        return utterance
+
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
         """Yield all of it at once if `whole`, otherwise a chunk for each character; each character is a word.
 
@@ -130,7 +135,8 @@ class Tone:
         return round(self.sample_rate * self._character_ms / 1000 / speed)
 
     def _tone(self, utterance: Utterance, character: str) -> bytes:
-        octaves = ord(character) % SEMITONES / 12 + utterance.pitch / 12 - utterance.voice.id.endswith("low")
+        melody = 1 + (ord(character) % SEMITONES / 12 - 1) * utterance.pitch_range
+        octaves = melody + utterance.pitch / 12 - utterance.voice.id.endswith("low")
         return sine(LOWEST_HZ * 2**octaves, self._samples(utterance.speed), self.sample_rate)
 
 

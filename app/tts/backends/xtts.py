@@ -20,7 +20,7 @@ import anyio
 from app.errors import BackendUnavailable, DeadlineExceeded, TextTooLong, Unavailable, VoiceNotFound, WorkerFailed
 from app.runtime.processes import Processes
 from app.tts import pieces
-from app.tts.backend import Health, Traits
+from app.tts.backend import Health, Traits, unpitched
 from app.tts.backends import xtts_worker
 from app.tts.backends.xtts_messages import (
     NO_SUCH_VOICE,
@@ -185,8 +185,12 @@ class Xtts:
         """
         return self._known().choose(language, like=like)
 
+    def reach(self, utterance: Utterance) -> Utterance:
+        """The model has one melody for a text."""
+        return unpitched(utterance)
+
     async def synthesize(self, utterance: Utterance, *, whole: bool) -> AsyncGenerator[Sound, None]:
-        """Yield int16 PCM, chunk by chunk as the model makes it. The model knows no pitch and no times of words.
+        """Yield int16 PCM, chunk by chunk as the model makes it. The model knows no times of words.
 
         Raises:
             VoiceNotFound: there is no such voice.

@@ -89,11 +89,10 @@ async def test_clauses_come_one_by_one_and_join_to_the_same(kokoro: Kokoro) -> N
     assert b"".join(sounds) == (await speak(kokoro)).tobytes()
 
 
-async def test_speed_and_pitch_are_kept_apart(kokoro: Kokoro) -> None:
-    plain, fast, high = await speak(kokoro), await speak(kokoro, speed=2.0), await speak(kokoro, pitch=7.0)
+async def test_speed_changes_the_length_and_not_the_pitch(kokoro: Kokoro) -> None:
+    plain, fast = await speak(kokoro), await speak(kokoro, speed=2.0)
     assert len(fast) < 0.65 * len(plain)
-    assert len(high) == pytest.approx(len(plain), rel=0.1)
-    assert hertz(high) > 1.3 * hertz(plain)
+    assert hertz(fast) == pytest.approx(hertz(plain), rel=0.1)
 
 
 @pytest.mark.parametrize("speed", [0.01, 100.0])

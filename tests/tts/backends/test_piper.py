@@ -85,11 +85,9 @@ async def test_sentences_come_one_by_one(piper: Piper) -> None:
     assert b"".join(sounds) == (await speak(piper)).tobytes()
 
 
-async def test_speed_and_pitch_are_kept_apart(piper: Piper) -> None:
-    plain, fast, high = await speak(piper), await speak(piper, speed=2.0), await speak(piper, pitch=12.0)
+async def test_twice_as_fast_is_half_as_long(piper: Piper) -> None:
+    plain, fast = await speak(piper), await speak(piper, speed=2.0)
     assert len(fast) == pytest.approx(len(plain) / 2, rel=0.01)
-    assert len(high) == pytest.approx(len(plain), rel=0.3)  # the tiny model rounds to whole frames
-    assert np.mean(np.diff(np.sign(high)) != 0) > 1.5 * np.mean(np.diff(np.sign(plain)) != 0)
 
 
 async def test_speakers_of_a_model_sound_different(piper: Piper) -> None:

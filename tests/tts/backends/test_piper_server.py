@@ -112,7 +112,7 @@ async def test_what_is_asked_for_is_told() -> None:
     fake = FakePiper()
     async with speaking(fake) as backend:
         await speak(backend, "你好", voice="en_GB-several-low#p1", speed=2.0)
-        await speak(backend, "你好", pitch=12.0)
+        await speak(backend, "你好", speed=0.5)
     assert fake.asked == [
         {"text": "你好", "voice": "en_GB-several-low", "speaker_id": 1, "length_scale": 0.5},
         {"text": "你好", "voice": "en_US-lessac-medium", "length_scale": 2.0},
