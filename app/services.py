@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,7 +18,6 @@ from app.accounts.administrator import Administrator, appoint
 from app.accounts.passwords import PASSWORD_POOL, Passwords
 from app.accounts.sql import AccountTables
 from app.accounts.standings import Standings
-from app.accounts.upkeep import Upkeep
 from app.api.speak.answers import encode_item
 from app.errors import ChorusError, InvalidInput, Unavailable
 from app.runtime.auth import Authority, Identity, StaticKeys
@@ -123,9 +122,8 @@ class Services:
         self._jobs = {name: self.metrics.backend(name) for name in settings.tts_backends}
         self.connections = Connections(clock=clock)
         self.database = Database(database_url(settings), self.workers)
-        self._accounts = _build_accounts(settings, self.database, self.workers)
+        self.accounts, self.authority = _build_accounts(settings, self.database, self.workers)
         self._administrator = Administrator.parse(settings.admin_email, settings.admin_password)
-        self.accounts, self.authority = self._accounts.engine, self._accounts.authority
         self.synthesizer = Synthesizer(
             [_backend(name, settings) for name in settings.tts_backends],
             workers=self.workers,
@@ -184,8 +182,8 @@ class Services:
             await stack.enter_async_context(self.database)
             await self.database.migrate()
             if self._administrator is not None:
-                await appoint(self._administrator, self.accounts, self._accounts.passwords)
-            await stack.enter_async_context(Upkeep(self._accounts.tables, self._accounts.standings))
+                await appoint(self._administrator, self.accounts)
+            await stack.enter_async_context(self.accounts.upkeep())
             await stack.enter_async_context(KeptStatistics(self.statistics, StatisticsTable(self.database)))
             await stack.enter_async_context(self.synthesizer)
             await stack.enter_async_context(self._callers)
@@ -273,17 +271,6 @@ def database_url(settings: Settings) -> str:
     return settings.database_url or f"sqlite:///{settings.data_dir / 'chorus.db'}"
 
 
-@dataclass(frozen=True, slots=True)
-class _BuiltAccounts:
-    """What belongs to accounts."""
-
-    engine: Accounts
-    authority: Authority
-    tables: AccountTables
-    standings: Standings
-    passwords: Passwords
-
-
 @asynccontextmanager
 async def open_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     """Open the accounts alone, on a database that may be a running server's.
@@ -295,11 +282,11 @@ async def open_accounts(settings: Settings) -> AsyncIterator[Accounts]:
     workers = Workers({READ_POOL: 1, WRITE_POOL: 1, PASSWORD_POOL: 1})
     async with Database(database_url(settings), workers) as database:
         await database.migrate()
-        yield _build_accounts(settings, database, workers).engine
+        yield _build_accounts(settings, database, workers)[0]
 
 
-def _build_accounts(settings: Settings, database: Database, workers: Workers) -> _BuiltAccounts:
-    tables, passwords = AccountTables(database), Passwords(workers)
+def _build_accounts(settings: Settings, database: Database, workers: Workers) -> tuple[Accounts, Authority]:
+    tables = AccountTables(database)
     standings = Standings(tables)
     keys = {key: Identity(f"key {n}") for n, key in enumerate(settings.api_keys, 1)}
     authority = Authority(_secret(settings), key_stores=[StaticKeys(keys), standings], sessions=standings)
@@ -310,8 +297,8 @@ def _build_accounts(settings: Settings, database: Database, workers: Workers) ->
         registration_open=settings.registration_open,
         registrations_per_hour=settings.registrations_per_hour,
     )
-    engine = Accounts(tables, passwords=passwords, authority=authority, standings=standings, terms=terms)
-    return _BuiltAccounts(engine, authority, tables, standings, passwords)
+    accounts = Accounts(tables, passwords=Passwords(workers), authority=authority, standings=standings, terms=terms)
+    return accounts, authority
 
 
 def _secret(settings: Settings) -> bytes:

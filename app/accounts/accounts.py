@@ -14,6 +14,7 @@ from app.accounts.passwords import Passwords, parse_password
 from app.accounts.standings import Standings
 from app.accounts.store import Store
 from app.accounts.throttle import LoginThrottle
+from app.accounts.upkeep import Upkeep
 from app.errors import Denied, InvalidInput, NotFound, RateLimited, Taken
 from app.runtime.auth import Authority
 from app.runtime.limits import RateWindow
@@ -41,7 +42,7 @@ class Terms:
 
 
 class Accounts:
-    """Everything about accounts; `logins` and `keys` are its two other rooms.
+    """Everything about accounts; `logins`, `keys` and `passwords` are its other rooms.
 
     Args:
         store: where they are.
@@ -65,7 +66,7 @@ class Accounts:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._passwords = passwords
+        self.passwords = passwords
         self._standings = standings
         self._terms = terms
         self._clock = clock
@@ -81,6 +82,10 @@ class Accounts:
             refresh_seconds=terms.refresh_seconds,
             clock=clock,
         )
+
+    def upkeep(self) -> Upkeep:
+        """Return what is to be open while the server is."""
+        return Upkeep(self._store, self._standings, clock=self._clock)
 
     async def register(
         self, *, email: str, name: str, password: str, full_name: str | None = None, address: str
@@ -123,7 +128,7 @@ class Accounts:
             id=secrets.token_hex(16),
             email=parse_email(email),
             name=parse_name(name or suggest_name(email)),
-            password_hash=await self._passwords.hash(password),
+            password_hash=await self.passwords.hash(password),
             password_set_at=now,
             created_at=now,
             roles=_parse_roles(roles),
@@ -180,7 +185,7 @@ class Accounts:
         if full_name is not None:
             changes["full_name"] = parse_full_name(full_name) or None
         if password is not None:
-            changes["password_hash"] = await self._passwords.hash(password)
+            changes["password_hash"] = await self.passwords.hash(password)
             changes["password_set_at"] = self._clock()
         return await self._change(id, changes, ends_sessions=password is not None, spare=spare)
 

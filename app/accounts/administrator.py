@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from app.accounts.account import ADMIN, Account
 from app.accounts.accounts import Accounts
 from app.accounts.names import parse_email
-from app.accounts.passwords import Passwords, parse_password
+from app.accounts.passwords import parse_password
 from app.errors import InvalidInput, NotFound, Taken
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Administrator:
         return cls(parse_email(email), parse_password(password))
 
 
-async def appoint(administrator: Administrator, accounts: Accounts, passwords: Passwords) -> None:
+async def appoint(administrator: Administrator, accounts: Accounts) -> None:
     """See to it that there is this administrator. Doing it again, or in two servers at once, changes nothing.
 
     An account that exists keeps its password: whoever changed it shall not find the old one back after a restart. If
@@ -45,7 +45,7 @@ async def appoint(administrator: Administrator, accounts: Accounts, passwords: P
         Unavailable: the store cannot answer now.
     """
     account = await _find_or_create(administrator, accounts)
-    if not await passwords.verify(account.password_hash, administrator.password):
+    if not await accounts.passwords.verify(account.password_hash, administrator.password):
         logger.warning(
             "ADMIN_PASSWORD is not the password of %s and was not applied: `python -m app users password` sets one%s",
             account.email,

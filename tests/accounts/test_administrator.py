@@ -19,7 +19,7 @@ def engine(caplog) -> Engine:
 
 
 async def start(engine: Engine, administrator: Administrator = ROOT) -> None:
-    await appoint(administrator, engine.accounts, engine.passwords)
+    await appoint(administrator, engine.accounts)
 
 
 def test_both_settings_or_none():
