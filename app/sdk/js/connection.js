@@ -1,6 +1,6 @@
 /**
- * A WebSocket of text messages that is opened again whenever it breaks. For browsers, and for Node.js 20
- * (`--experimental-websocket`) and later.
+ * A WebSocket that is opened again whenever it breaks. For browsers, and for Node.js 20 (`--experimental-websocket`) and
+ * later.
  *
  * @module
  */
@@ -59,7 +59,8 @@ export function delay({ first = 1, longest = 30, jitter = 0.5 }, failures, rando
  * Events:
  * - `state`: a `CustomEvent` whose detail is `{state, error, delay}`: `error` says why, if something broke; `delay` is
  *   in seconds, while waiting;
- * - `message`: a `CustomEvent` whose detail is the text.
+ * - `message`: a `CustomEvent` whose detail is the text;
+ * - `binary`: a `CustomEvent` whose detail is the `ArrayBuffer` of a binary message.
  */
 export class Connection extends EventTarget {
   /** @type {State} */
@@ -73,7 +74,8 @@ export class Connection extends EventTarget {
   #openedAt = 0;
 
   /**
-   * @param {string | URL} url `ws:` or `wss:`
+   * @param {string | URL | (() => Promise<string | URL>)} url `ws:` or `wss:`, or what is asked for one before each
+   *   attempt; it throws NotConnected if it may have one later, and any other error if not
    * @param {object} [options]
    * @param {Backoff} [options.backoff]
    * @param {boolean} [options.waitForServer] whether a server that is not there at first is waited for
@@ -85,7 +87,7 @@ export class Connection extends EventTarget {
    */
   constructor(url, options = {}) {
     super();
-    this.#url = String(url);
+    this.#url = typeof url === "function" ? url : String(url);
     this.#options = {
       backoff: {},
       waitForServer: false,
@@ -107,6 +109,28 @@ export class Connection extends EventTarget {
       this.#failures = 0;
       this.#connect(!this.#options.waitForServer);
     }
+  }
+
+  /**
+   * Start connecting, and wait.
+   *
+   * @returns {Promise<void>} resolved when it is open for the first time
+   * @throws {NotConnected | Error} it was closed before, for whatever reason
+   */
+  opened() {
+    return new Promise((resolve, reject) => {
+      const settle = ({ detail: { state, error } }) => {
+        if (state !== "open" && state !== "closed") return;
+        this.removeEventListener("state", settle);
+        if (state === "open") resolve();
+        else reject(error);
+      };
+      if (this.state === "open") resolve();
+      else {
+        this.addEventListener("state", settle);
+        this.open();
+      }
+    });
   }
 
   /** Connect at once, if the next attempt is being waited for. */
@@ -137,17 +161,35 @@ export class Connection extends EventTarget {
   }
 
   #connect(isOnly) {
-    const socket = (this.#socket = new this.#options.WebSocket(this.#url));
+    if (typeof this.#url === "string") this.#open(this.#url, isOnly);
+    else this.#askUrl(isOnly);
+  }
+
+  async #askUrl(isOnly) {
+    const asking = (this.#socket = { close() {} });
     this.#become("connecting");
+    try {
+      const url = await this.#url();
+      if (asking === this.#socket) this.#open(String(url), isOnly);
+    } catch (error) {
+      if (asking === this.#socket) this.#onFailure(error, isOnly || !(error instanceof NotConnected));
+    }
+  }
+
+  #open(url, isOnly) {
+    const socket = (this.#socket = new this.#options.WebSocket(url));
+    socket.binaryType = "arraybuffer";
+    if (this.state !== "connecting") this.#become("connecting");
     socket.addEventListener("open", () => {
       if (socket !== this.#socket) return;
       isOnly = false;
       this.#openedAt = this.#options.now();
       this.#become("open");
     });
-    socket.addEventListener("message", (event) => {
-      if (socket !== this.#socket || typeof event.data !== "string") return;
-      this.dispatchEvent(new CustomEvent("message", { detail: event.data }));
+    socket.addEventListener("message", ({ data }) => {
+      if (socket !== this.#socket) return;
+      const kind = typeof data === "string" ? "message" : "binary";
+      this.dispatchEvent(new CustomEvent(kind, { detail: data }));
     });
     socket.addEventListener("close", (event) => {
       if (socket === this.#socket) this.#onClose(event, isOnly);
@@ -158,11 +200,15 @@ export class Connection extends EventTarget {
 
   #onClose({ code, reason }, isOnly) {
     const wasOpen = this.state === "open";
-    const { backoff, now, random } = this.#options;
-    const error = wasOpen ? new ConnectionLost(code, reason) : new NotConnected("the server cannot be reached");
+    const { backoff, now } = this.#options;
     if (wasOpen && now() - this.#openedAt >= (backoff.longest ?? 30) * 1000) this.#failures = 0;
+    this.#onFailure(wasOpen ? new ConnectionLost(code, reason) : new NotConnected("the server cannot be reached"), isOnly);
+  }
+
+  #onFailure(error, isFinal) {
+    const { backoff, random } = this.#options;
     this.#socket = null;
-    if (isOnly || this.#failures >= (backoff.attempts ?? Infinity)) {
+    if (isFinal || this.#failures >= (backoff.attempts ?? Infinity)) {
       this.#become("closed", { error });
       return;
     }

@@ -125,19 +125,7 @@ export class DanmuClient extends EventTarget {
    * @throws {NotConnected} the server is not there (unless `waitForServer`), or the client was closed meanwhile
    */
   connect() {
-    return new Promise((resolve, reject) => {
-      const settle = ({ detail: { state, error } }) => {
-        if (state !== "open" && state !== "closed") return;
-        this.#connection.removeEventListener("state", settle);
-        if (state === "open") resolve();
-        else reject(error);
-      };
-      if (this.state === "open") resolve();
-      else {
-        this.#connection.addEventListener("state", settle);
-        this.#connection.open();
-      }
-    });
+    return this.#connection.opened();
   }
 
   /** Connect at once, if the next attempt is being waited for. */

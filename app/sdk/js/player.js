@@ -59,6 +59,11 @@ export class Player extends EventTarget {
     return this.#context.state !== "running";
   }
 
+  /** Hz, of what is heard. */
+  get sampleRate() {
+    return this.#context.sampleRate;
+  }
+
   /** 0…1. */
   get volume() {
     return this.#gain.gain.value;
@@ -108,11 +113,24 @@ export class Player extends EventTarget {
    * @returns {Item<Info>}
    */
   enqueue(audio, info) {
-    const item = { info, duration: null, buffer: null, source: null, startsAt: 0, settle: null };
-    item.done = new Promise((resolve) => (item.settle = resolve));
-    this.#items.push(item);
+    const item = this.#add(info);
     this.#decode(item, audio);
-    if (this.locked) this.unlock();
+    return item;
+  }
+
+  /**
+   * Play samples after those that wait.
+   *
+   * @template Info
+   * @param {Float32Array} samples at least one, -1…1, mono, at `sampleRate`
+   * @param {Info} [info] anything that events shall carry
+   * @returns {Item<Info>}
+   */
+  enqueueSamples(samples, info) {
+    const item = this.#add(info);
+    item.buffer = this.#context.createBuffer(1, samples.length, this.sampleRate);
+    item.buffer.copyToChannel(samples, 0);
+    this.#onDecoded(item);
     return item;
   }
 
@@ -135,13 +153,19 @@ export class Player extends EventTarget {
     if (dropped.length) this.#finish(dropped, false);
   }
 
+  #add(info) {
+    const item = { info, duration: null, buffer: null, source: null, startsAt: 0, settle: null };
+    item.done = new Promise((resolve) => (item.settle = resolve));
+    this.#items.push(item);
+    if (this.locked) this.unlock();
+    return item;
+  }
+
   async #decode(item, audio) {
     // decodeAudioData takes the buffer away from its owner, so it gets a copy.
     const bytes = audio instanceof ArrayBuffer ? audio.slice(0) : audio.slice().buffer;
     try {
       item.buffer = await this.#context.decodeAudioData(bytes);
-      item.duration = item.buffer.duration;
-      this.#tell("decoded", { item, error: null });
     } catch (error) {
       if (!this.#items.includes(item)) return;
       this.#items.splice(this.#items.indexOf(item), 1);
@@ -149,6 +173,12 @@ export class Player extends EventTarget {
       this.#finish([item], false);
       return;
     }
+    this.#onDecoded(item);
+  }
+
+  #onDecoded(item) {
+    item.duration = item.buffer.duration;
+    this.#tell("decoded", { item, error: null });
     this.#schedule();
   }
 
@@ -157,7 +187,7 @@ export class Player extends EventTarget {
     for (const item of this.#items) {
       if (!item.buffer) break;
       if (item.source) continue;
-      item.startsAt = Math.max(this.#freeAt, this.#context.currentTime + LEAD_SECONDS);
+      item.startsAt = Math.max(this.#freeAt, this.#soon());
       this.#freeAt = item.startsAt + item.duration;
       item.source = this.#context.createBufferSource();
       item.source.buffer = item.buffer;
@@ -166,6 +196,12 @@ export class Player extends EventTarget {
       item.source.start(item.startsAt);
     }
     this.#announce();
+  }
+
+  /** A time on a sample: what starts between two samples is interpolated, which ends each piece in a click. */
+  #soon() {
+    const { currentTime, sampleRate } = this.#context;
+    return Math.round((currentTime + LEAD_SECONDS) * sampleRate) / sampleRate;
   }
 
   #unschedule(item) {

@@ -1,15 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Connection, ConnectionLost, delay } from "../../../app/sdk/js/connection.js";
-import { fakeNetwork, fakeTimers } from "./fakes.mjs";
+import { Connection, ConnectionLost, delay, NotConnected } from "../../../app/sdk/js/connection.js";
+import { fakeNetwork, fakeTimers, settle } from "./fakes.mjs";
 
-function connection(options = {}) {
+const connection = (options) => connectionTo("ws://test/ws", options);
+
+function connectionTo(url, options = {}) {
   const { sockets, FakeWebSocket } = fakeNetwork();
   const timers = fakeTimers();
   const clock = { now: 0 };
   const states = [];
-  const opened = new Connection("ws://test/ws", {
+  const opened = new Connection(url, {
     WebSocket: FakeWebSocket,
     setTimeout: timers.setTimeout.bind(timers),
     clearTimeout: timers.clearTimeout,
@@ -99,4 +101,56 @@ test("a closed connection stays closed, and can be opened anew", () => {
 
   opened.open();
   assert.equal(opened.state, "connecting");
+});
+
+test("an address can be asked for before each attempt", async () => {
+  const addresses = ["ws://test/first", "ws://test/second"];
+  const { sockets, timers } = connectionTo(async () => addresses.shift());
+  await settle();
+  sockets[0].accept();
+  sockets[0].hangUp();
+  timers.fire();
+  await settle();
+  assert.deepEqual(sockets.map(({ url }) => url), ["ws://test/first", "ws://test/second"]);
+});
+
+test("without an address for now it is tried again, without one for ever it is given up", async () => {
+  const errors = [new NotConnected("not yet"), new Error("no such model")];
+  const { timers, states } = connectionTo(async () => Promise.reject(errors.shift()), { waitForServer: true });
+  await settle();
+  assert.deepEqual([states.at(-1).state, states.at(-1).error.message], ["waiting", "not yet"]);
+  timers.fire();
+  await settle();
+  assert.deepEqual([states.at(-1).state, states.at(-1).error.message], ["closed", "no such model"]);
+});
+
+test("an address that comes too late is not used", async () => {
+  const { opened, sockets } = connectionTo(async () => "ws://test/late");
+  opened.close();
+  await settle();
+  assert.equal(sockets.length, 0);
+});
+
+test("binary messages are told as such", () => {
+  const { opened, sockets } = connection();
+  const heard = [];
+  for (const kind of ["message", "binary"]) opened.addEventListener(kind, ({ detail }) => heard.push([kind, detail]));
+  sockets[0].accept();
+  const bytes = new ArrayBuffer(3);
+  sockets[0].say("text");
+  sockets[0].say(bytes);
+  assert.deepEqual(heard, [["message", "text"], ["binary", bytes]]);
+  assert.equal(sockets[0].binaryType, "arraybuffer");
+});
+
+test("who waits for it to open is told when it opens, and what kept it from that", async () => {
+  const { opened, sockets } = connection();
+  const waiting = opened.opened();
+  sockets[0].accept();
+  await waiting;
+  await opened.opened();
+  opened.close();
+  const failing = opened.opened();
+  sockets[1].hangUp();
+  await assert.rejects(failing, NotConnected);
 });

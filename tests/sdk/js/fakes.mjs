@@ -29,7 +29,8 @@ export function fakeNetwork() {
     }
 
     say(message) {
-      const data = typeof message === "string" ? message : JSON.stringify(message);
+      const isPlain = typeof message !== "string" && !(message instanceof ArrayBuffer);
+      const data = isPlain ? JSON.stringify(message) : message;
       this.dispatchEvent(Object.assign(new Event("message"), { data }));
     }
 
@@ -85,6 +86,7 @@ export function fakeTimers() {
 /** An AudioContext whose files are as long as their first byte says, in seconds, and whose time the test moves. */
 export class FakeAudioContext extends EventTarget {
   currentTime = 0;
+  sampleRate = 48000;
   state = "running";
   destination = {};
   sources = [];
@@ -92,6 +94,11 @@ export class FakeAudioContext extends EventTarget {
   createGain() {
     const gain = { value: 1, setTargetAtTime: (value) => (gain.value = value) };
     return { gain, connect() {} };
+  }
+
+  createBuffer(channels, length, sampleRate) {
+    const samples = new Float32Array(length);
+    return { duration: length / sampleRate, samples, copyToChannel: (given) => samples.set(given) };
   }
 
   createBufferSource() {
@@ -123,4 +130,56 @@ export class FakeAudioContext extends EventTarget {
     this.currentTime = source.startedAt + source.buffer.duration;
     source.onended();
   }
+}
+
+/** A WAV file with the canonical header, of 16-bit mono samples. @param {number[]} samples */
+export function wav(samples, sampleRate = 22050) {
+  const file = new DataView(new ArrayBuffer(44 + 2 * samples.length));
+  [..."RIFF    WAVEfmt "].forEach((character, at) => file.setUint8(at, character.charCodeAt(0)));
+  file.setUint32(4, 36 + 2 * samples.length, true);
+  file.setUint32(16, 16, true);
+  [1, 1].forEach((value, n) => file.setUint16(20 + 2 * n, value, true));
+  file.setUint32(24, sampleRate, true);
+  file.setUint32(28, 2 * sampleRate, true);
+  [2, 16].forEach((value, n) => file.setUint16(32 + 2 * n, value, true));
+  [..."data"].forEach((character, n) => file.setUint8(36 + n, character.charCodeAt(0)));
+  file.setUint32(40, 2 * samples.length, true);
+  samples.forEach((sample, n) => file.setInt16(44 + 2 * n, sample, true));
+  return new Uint8Array(file.buffer);
+}
+
+/** A binary message of the speak API. */
+export function frame(requestId, part, chunk, audio) {
+  const metadata = { take_id: "t1", part_id: part, request_id: requestId, ...(chunk === null ? {} : { chunk_id: chunk }) };
+  const head = new TextEncoder().encode(JSON.stringify(metadata));
+  const message = new Uint8Array(8 + head.length + audio.length);
+  message.set(new TextEncoder().encode("JSON"));
+  new DataView(message.buffer).setUint32(4, head.length, true);
+  message.set(head, 8);
+  message.set(audio, 8 + head.length);
+  return message.buffer;
+}
+
+/** Some items in another order, the same one for the same seed. @param {any[]} items @param {number} seed from 1 */
+export function shuffled(items, seed) {
+  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  return items
+    .map((item) => ({ item, key: random() }))
+    .sort((a, b) => a.key - b.key)
+    .map(({ item }) => item);
+}
+
+/** A `fetch` whose server is a function from method, path and JSON to `[status, JSON, headers]`, and what it was asked. */
+export function fakeFetch(answer) {
+  const asked = [];
+  const fetch = async (url, { method = "GET", headers = {}, body, signal } = {}) => {
+    signal?.throwIfAborted();
+    const request = { method, path: url.pathname + url.search, body: body && JSON.parse(body), headers };
+    asked.push(request);
+    const [status, content, more] = await answer(request);
+    const isText = content instanceof Uint8Array || content === null;
+    const response = new Response(isText ? content : JSON.stringify(content), { status, headers: more });
+    return Object.defineProperty(response, "url", { value: String(url) });
+  };
+  return { asked, fetch };
 }
