@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 SIGN_OUT_SECONDS = 5.0
 
 OnTokens = Callable[[str | None, str | None], None]
-"""Told the access token and the refresh token whenever they have changed; both None after signing out."""
+"""Told the access token and the refresh token whenever they have changed; both None when the session has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +155,7 @@ class Tokens:
             raise  # it may be taken later
         except RequestFailed:
             self._token = self._refresh_token = None
+            self._tell()
             return False
         return True
 
