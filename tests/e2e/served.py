@@ -45,9 +45,12 @@ class Served:
 
 
 @contextmanager
-def served(data: Path, **settings: str) -> Iterator[Served]:
-    """Start a server with a data folder and settings; wait until it answers; stop it in the end."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
+def served(data: Path, *, port: int = 0, **settings: str) -> Iterator[Served]:
+    """Start a server with a data folder and settings; wait until it answers; stop it in the end.
+
+    `port` is for one that comes back where another one was; 0 takes a free one.
+    """
+    with socket.create_server(("127.0.0.1", port)) as probe:
         port = probe.getsockname()[1]
     log = data / "log.txt"
     environment = {**os.environ, "DATA_DIR": str(data), "DANMU_MAX_CONNECTIONS_PER_IP": "0", **OFFLINE, **settings}
