@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; empty for a SQLite file in DATA_DIR."""
 
     auth_required: bool = False
-    """True closes everything but /health, /ready and the page's scripts to callers without a credential."""
+    """True closes all but /health, /ready, the page's scripts and logging in to callers without a credential."""
     auth_secret: str = ""
     """Key of bearer tokens and signed URLs, at least 32 characters; empty keeps a generated one in DATA_DIR."""
     api_keys: Names = ()

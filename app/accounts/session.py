@@ -14,9 +14,9 @@ Rules of this file:
 """
 
 import base64
-import binascii
 import hashlib
 import hmac
+import re
 import secrets
 import struct
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,7 @@ _MAX_LINKS: Final = 64
 _LINK: Final = struct.Struct(f">32s{_NONCE_BYTES}sd")
 """How a link is kept: hash, nonce, seconds since 1970."""
 
-_TEXT_CHARACTERS: Final = len(PREFIX) + (_SESSION_BYTES + _SECRET_BYTES) * 4 // 3
+_TEXT: Final = re.compile(rf"{PREFIX}[A-Za-z0-9_-]{{{(_SESSION_BYTES + _SECRET_BYTES) * 4 // 3}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,9 @@ class RefreshToken:
         Raises:
             InvalidCredential: it is none.
         """
-        if len(text) != _TEXT_CHARACTERS or not text.startswith(PREFIX) or not text.isascii():
+        if not _TEXT.fullmatch(text):
             raise InvalidCredential("the refresh token is not known")
-        try:
-            content = base64.b64decode(text[len(PREFIX) :], altchars=b"-_", validate=True)
-        except binascii.Error:
-            raise InvalidCredential("the refresh token is not known") from None
+        content = base64.urlsafe_b64decode(text.removeprefix(PREFIX))
         return cls(content[:_SESSION_BYTES], content[_SESSION_BYTES:])
 
     @property

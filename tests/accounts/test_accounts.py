@@ -3,6 +3,7 @@ from dataclasses import replace
 import anyio
 import pytest
 
+from app.accounts import accounts
 from app.accounts.accounts import Terms
 from app.errors import Denied, InvalidCredential, InvalidInput, NotFound, RateLimited, Taken
 from tests.accounts.engine import HERE, PASSWORD, Engine
@@ -33,6 +34,14 @@ async def test_a_name_is_found_where_none_is_given(engine):
     assert names[0] == "ann"
     assert len(set(names)) == 3
     assert all(name.startswith("ann") for name in names)
+
+
+async def test_where_every_name_is_taken_one_must_be_chosen(engine, monkeypatch):
+    await engine.ann(email="ann@other.org")
+    await engine.ann(email="other@other.org", name="ann-same")
+    monkeypatch.setattr(accounts.secrets, "token_hex", lambda size: "same" if size == 3 else "id")
+    with pytest.raises(Taken, match="choose one"):
+        await engine.ann()
 
 
 async def test_a_taken_email_is_told_though_the_name_could_be_another(engine):

@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from app.accounts import logins
 from app.accounts.accounts import Terms
 from app.accounts.session import GRACE_SECONDS
-from app.errors import InvalidCredential, RateLimited, Unavailable
+from app.errors import InvalidCredential, Overloaded, RateLimited, Unavailable
 from tests.accounts.engine import HERE, PASSWORD, Engine
 from tests.accounts.quick import quick_passwords
 
@@ -183,6 +183,18 @@ async def test_a_dated_hash_is_replaced_at_the_next_login(engine):
     await stronger.log_in()
     assert (await engine.accounts.find("ann")).password_hash == replaced
     assert await stronger.identify(first.access), "a new hash is not a new password"
+
+
+async def test_a_dated_hash_stays_while_there_is_no_time_for_another(engine, monkeypatch):
+    engine.passwords = quick_passwords(PasswordHasher(2, 16, 1))
+    stronger, before = engine.second(), (await engine.accounts.find("ann")).password_hash
+
+    async def hash_nothing(password):
+        raise Overloaded("too many")
+
+    monkeypatch.setattr(stronger.passwords, "hash", hash_nothing)
+    assert await stronger.log_in()
+    assert (await engine.accounts.find("ann")).password_hash == before
 
 
 async def test_a_new_hash_never_displaces_a_new_password(engine):

@@ -44,6 +44,14 @@ def test_law_any_other_text_is_refused(text):
         RefreshToken.parse(text if not re.fullmatch(r"rt_[A-Za-z0-9_-]{64}", text) else "")
 
 
+@pytest.mark.parametrize("wrong", ["+", "/", "=", " ", "é", "\n", ""])
+def test_one_wrong_character_is_refused(begun, wrong):
+    text = begun[1].text
+    for changed in (text[:10] + wrong + text[11:], text[:-1] + wrong, text + "A"):
+        with pytest.raises(InvalidCredential):
+            RefreshToken.parse(changed)
+
+
 def test_no_repr_tells_a_secret(begun):
     session, token = begun
     for told in (repr(session), repr(token)):
