@@ -22,7 +22,7 @@ Spectra: TypeAlias = npt.NDArray[np.complex128]
 HOP_SECONDS = 0.012
 """About; hops are a power of two in samples."""
 HOPS_PER_FFT = 4
-VOICELESS_HZ = 250.0
+VOICELESS_HZ = 150.0
 """What counts as fundamental where there is none."""
 LOWEST_HZ = 75.0
 """Of the fundamental, for the window of three periods: the FFT has room for so many."""

@@ -62,6 +62,27 @@ def resonances(sound: Samples, *, rate: int = RATE, order: int = 12) -> list[flo
     return sorted(float(np.angle(root) / np.pi * HIGHEST_HZ) for root in sharp)
 
 
+def stretched(before: Samples, after: Samples, *, rate: int = RATE) -> float:
+    """Semitones by which the long-term spectrum has moved along a logarithmic axis of frequency, -10 to 10."""
+    first, second = (_long_term(each, rate) for each in (before, after))
+    shifts = np.arange(-40, 41)
+    likeness = [np.corrcoef(first[40:-40], np.roll(second, -shift)[40:-40])[0, 1] for shift in shifts]
+    return float(shifts[int(np.argmax(likeness))] / 4)
+
+
+def _long_term(sound: Samples, rate: int) -> npt.NDArray[np.float64]:
+    """Decibels at quarters of semitones from 400 to 7,000 Hz, without harmonics, without its tilt."""
+    power = np.abs(np.fft.rfft(sound)) ** 2
+    grid = 400 * 2 ** (np.arange(int(48 * np.log2(17.5)) + 1) / 48)
+    bins = grid * len(sound) / rate
+    widths = 2 ** (2 / 12)
+    sums = np.append(0, np.cumsum(power))
+    energy = sums[(bins * widths).astype(int)] - sums[(bins / widths).astype(int)]
+    decibels = 10 * np.log10(energy + 1e-12)
+    octaves = np.log2(grid)
+    return decibels - np.polyval(np.polyfit(octaves, decibels, 1), octaves)
+
+
 def _response(hz: npt.NDArray[np.float64], formants) -> npt.NDArray[np.complex128]:
     """Of resonances in a row, at frequencies of any shape."""
     response = np.ones(hz.shape, np.complex128)
