@@ -83,7 +83,7 @@ async def test_the_intonation_goes_as_far_as_is_asked_for(espeak, voice, pitch_r
     assert np.median(melody(moved)) == pytest.approx(np.median(melody(plain)), abs=0.5)
 
 
-@pytest.mark.parametrize("voice", ["en-us", "cmn", "fr-fr"])  # whose harmonics hide no formant
+@pytest.mark.parametrize("voice", ["en-us", "fr-fr"])  # whose harmonics hide no formant
 @pytest.mark.parametrize("timbre", [-6, -3, 3, 6])
 async def test_the_formants_move_and_melody_and_length_stay(espeak, voice, timbre):
     plain, moved = await heard(espeak, voice), await heard(espeak, voice, Manner(timbre=timbre))

@@ -17,6 +17,7 @@ import pytest
 import trustme
 
 from app.audio.loudness import loudness, true_peak
+from app.audio.melody import follow
 from app.audio.pcm import to_float32
 from app.errors import VoiceNotFound, WorkerFailed
 from app.tts import language
@@ -27,8 +28,10 @@ from app.tts.backends.kokoro import Kokoro
 from app.tts.backends.piper import Piper
 from app.tts.backends.tone import Tone
 from app.tts.backends.xtts import Xtts
+from app.tts.composer import compose
 from app.tts.leveler import Leveler
-from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Mark, Utterance, Voice
+from app.tts.score import perform
+from app.tts.speech import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, Manner, Mark, SpeechRequest, Utterance, Voice
 from tests.tts.backends.edge_emulator import Emulator
 from tests.tts.backends.test_piper_server import FakePiper, listening
 from tests.tts.tiny_voices import piper_config, write_kokoro, write_piper_voice
@@ -236,3 +239,36 @@ async def test_it_is_as_loud_as_every_other(backend: Backend, tag: str) -> None:
     samples = to_float32(np.frombuffer(levelled, "<i2"))
     assert loudness(samples, sample_rate=backend.sample_rate) == pytest.approx(-16.0, abs=1.5)
     assert 20 * np.log10(true_peak(samples)) <= -0.95
+
+
+MANNER = Manner(pitch=3.0, pitch_range=0.5, timbre=2.0, tilt=-2.0)
+
+
+async def test_it_speaks_in_any_manner_for_as_long(backend: Backend) -> None:
+    voice = backend.choose_voice("en")
+    plain, changed = [
+        await perform(backend, compose(SpeechRequest(TEXTS["en"], voice=voice.id, manner=manner), voice, backend))
+        for manner in (Manner(), MANNER)
+    ]
+    assert len(changed.pcm) == pytest.approx(len(plain.pcm), rel=0.03)
+    assert changed.pcm != plain.pcm
+    assert [mark.text for mark in changed.marks] == [mark.text for mark in plain.marks]
+
+
+@pytest.mark.parametrize("semitones", [-5.0, 4.0])
+async def test_its_voice_is_higher_by_the_semitones(backend: Backend, semitones: float) -> None:
+    voice = backend.choose_voice("en")
+    requests = [SpeechRequest(TEXTS["en"], voice=voice.id, manner=Manner(pitch=pitch)) for pitch in (0.0, semitones)]
+    scores = [compose(request, voice, backend) for request in requests]
+    plain, moved = [melody((await perform(backend, score)).pcm, backend.sample_rate) for score in scores]
+    if len(plain) < 40 or np.std(plain) > 6:
+        pytest.skip("what stands in for its voice has no melody")
+    if backend.name == "edge":
+        pytest.skip("the emulated service notes the pitch it is asked for and sings as ever")
+    assert np.median(moved) - np.median(plain) == pytest.approx(semitones, abs=0.5)
+
+
+def melody(pcm: bytes, sample_rate: int) -> npt.NDArray[np.float64]:
+    """The melody in semitones where there is one."""
+    hz = follow(to_float32(np.frombuffer(pcm, "<i2")), sample_rate=sample_rate).hz
+    return np.asarray(12 * np.log2(hz[hz > 0]))
