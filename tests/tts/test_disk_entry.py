@@ -90,6 +90,7 @@ def test_a_name_is_the_same_in_every_process():
         (replace(UTTERANCE, text="您好"), OUTPUT),
         (replace(UTTERANCE, speed=1.01), OUTPUT),
         (replace(UTTERANCE, pitch=1.0), OUTPUT),
+        (replace(UTTERANCE, pitch_range=0.9), OUTPUT),
         (replace(UTTERANCE, voice=replace(VOICE, backend="other")), OUTPUT),
         (replace(UTTERANCE, voice=replace(VOICE, id="w")), OUTPUT),
         (replace(UTTERANCE, voice=replace(VOICE, version="2")), OUTPUT),

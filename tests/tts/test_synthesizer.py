@@ -22,7 +22,7 @@ from app.tts.backend import Health, Traits
 from app.tts.backends.tone import Tone
 from app.tts.cache import SpeechCache
 from app.tts.disk_cache import DiskCache
-from app.tts.speech import SpeechRequest
+from app.tts.speech import Manner, SpeechRequest
 from app.tts.synthesizer import Synthesizer
 from tests.tts.fake_backend import FakeBackend
 
@@ -76,12 +76,24 @@ async def test_the_second_time_comes_from_the_cache():
         replace(HELLO, sample_rate=16_000),
         replace(HELLO, format=Format.FLAC),
         replace(HELLO, voice="fake-zh-CN"),
+        replace(HELLO, manner=Manner(pitch=0.5)),
+        replace(HELLO, manner=Manner(pitch_range=1.1)),
+        replace(HELLO, manner=Manner(timbre=-0.5)),
+        replace(HELLO, manner=Manner(tilt=0.5)),
+        replace(HELLO, manner=Manner(volume=-1)),
     ],
 )
 async def test_whatever_changes_the_sound_is_another_speech(other):
     async with engine(FakeBackend()) as synthesizer:
         await synthesizer.speak(HELLO, client="a")
         assert not (await synthesizer.speak(other, client="a")).cached
+
+
+async def test_a_manner_is_the_same_however_it_is_asked_for():
+    markup = '<speak><prosody pitch="+2st" volume="-3dB">hello there</prosody></speak>'
+    async with engine(FakeBackend()) as synthesizer:
+        await synthesizer.speak(replace(HELLO, manner=Manner(pitch=2, volume=-3)), client="a")
+        assert (await synthesizer.speak(replace(HELLO, text=markup, ssml=True), client="a")).cached
 
 
 async def test_equal_requests_at_once_are_made_once():
