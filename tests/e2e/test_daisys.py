@@ -171,6 +171,13 @@ def test_it_is_told_what_is_wrong(speak, voice):
     assert refused(speak.get_model, "shakespeare")[0] == 404
 
 
+def test_voices_of_everybody_stay_as_they_are(speak):
+    stock = next(other for other in speak.get_voices() if other.timestamp_ms == 0)
+    assert speak.generate_take(stock.voice_id, "Hello.").status is Status.READY
+    assert refused(speak.update_voice, stock.voice_id, name="mine")[0] == 403
+    assert refused(speak.delete_voice, stock.voice_id)[0] == 403
+
+
 def test_webhooks_are_told(speak, voice, receiver):
     url = receiver.url
     take = speak.generate_take(voice.voice_id, TEXT, status_webhook=f"{url}/status", done_webhook=f"{url}/done")

@@ -57,6 +57,7 @@ def takes_routes(studio: Studio, urls: SignedUrls) -> APIRouter:
         await studio.delete_take(owner_of(request), checked(take_id, kind="take"))
         return reply(True)
 
+    @routes.head("/{take_id}/{format}", include_in_schema=False)
     @routes.get("/{take_id}/{format}", status_code=307, response_class=RedirectResponse)
     async def locate_audio(request: Request, take_id: str, format: AudioFormat) -> Response:
         """Redirect to a URL that gives the audio to whoever has it, for a while."""

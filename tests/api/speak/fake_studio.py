@@ -94,7 +94,7 @@ class FakeStudio:
         self.ended.pop(take_id, anyio.Event()).set()
 
     async def _wait(self, take_id: str) -> None:
-        if self.takes[take_id].status is Status.ERROR:
+        if self.takes[take_id].status.is_done:
             raise NotFound(f"take '{take_id}' has no audio here")
         await self.ended.setdefault(take_id, anyio.Event()).wait()
 

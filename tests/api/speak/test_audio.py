@@ -83,9 +83,20 @@ async def test_ranges_of_a_finished_wav_are_sent(tmp_path):
 
 async def test_the_head_of_a_file_is_told_without_it(tmp_path):
     async with door(tmp_path) as opened:
-        reply = await opened.stranger.head(await located(opened, await finished_take(opened)))
+        take_id = await finished_take(opened)
+        found = await opened.http.head(f"/v1/speak/takes/{take_id}/wav")
+        reply = await opened.stranger.head(found.headers["location"])
     assert (reply.status_code, reply.content) == (200, b"")
     assert reply.headers["content-length"] == str(len(WHOLE) + 44)
+
+
+async def test_the_head_of_a_wav_that_is_made_has_no_length(tmp_path):
+    async with door(tmp_path) as opened:
+        take_id = await waiting_take(opened)
+        await opened.studio.recordings.begin(take_id, RATE)
+        reply = await opened.stranger.head(await located(opened, take_id))
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "audio/wav")
+    assert "content-length" not in reply.headers
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -201,6 +212,15 @@ async def test_the_audio_of_a_deleted_take_is_gone(tmp_path):
         url = await located(opened, take_id)
         await opened.http.delete(f"/v1/speak/takes/{take_id}")
         assert (await opened.stranger.get(url)).status_code == 404
+
+
+@pytest.mark.parametrize("format", ["wav", "mp3"])
+async def test_audio_that_is_not_kept_any_more_is_gone(tmp_path, format):
+    async with door(tmp_path) as opened:
+        take_id = await finished_take(opened)
+        await opened.studio.recordings.delete(take_id)
+        reply = await opened.stranger.get(await located(opened, take_id, format))
+    assert (reply.status_code, "no audio here" in reply.json()["detail"]) == (404, True)
 
 
 async def test_a_url_expires(tmp_path):

@@ -57,6 +57,12 @@ def test_anything_else_is_refused(data):
         unpack(data)
 
 
+@pytest.mark.parametrize("told", [b"", b"{", b"[]", b"{}", b'{"part_id":0}', b'{"part_id":"0","request_id":0}'])
+def test_json_that_does_not_say_what_it_is_of_is_refused(told):
+    with pytest.raises(InvalidInput):
+        unpack(b"JSON" + len(told).to_bytes(4, "little") + told)
+
+
 def test_a_length_beyond_the_message_is_refused():
     with pytest.raises(InvalidInput):
         unpack(b"JSON" + (1000).to_bytes(4, "little") + b"{}")
