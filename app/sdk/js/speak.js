@@ -22,12 +22,13 @@
 import { RequestFailed } from "./calls.js";
 import { ConnectionLost, delay, NotConnected } from "./connection.js";
 import { Player } from "./player.js";
-import { BrokenReply } from "./speak_frames.js";
+import { BrokenReply, parseHeader } from "./speak_frames.js";
 import { GenerationFailed, given, isDone, SpeakStream, voiceRequest, wording } from "./speak_stream.js";
 import { httpFailure, Tokens } from "./speak_tokens.js";
 import { TakePlayer } from "./take_player.js";
 
-export { BrokenReply, ConnectionLost, GenerationFailed, NotConnected, Player, RequestFailed, SpeakStream, TakePlayer };
+export { BrokenReply, ConnectionLost, GenerationFailed, NotConnected, RequestFailed };
+export { parseHeader, Player, SpeakStream, TakePlayer };
 
 const POLLS = { first: 0.1, longest: 2, jitter: 0.2 };
 const MAX_FAILURES = 10; // in a row: about a quarter of a minute, in which a server can start again
