@@ -7,7 +7,8 @@ FFT, so that a sound of any rate is weighted exactly as it would be after perfec
 redesigned for 8 kHz read noise 0.1 to 0.3 LU too high. At 48 kHz the results are those of pyloudnorm 0.2.0 with its
 "DeMan" filters, to 0.001 LU, where clips are whole blocks long.
 
-`loudness` and `true_peak` are exact and cost 0.7 and 1.2 ms for 2.6 s of speech; `SpeechMeter` is quick.
+`loudness` and `true_peak` are exact and cost 0.7 and 1.2 ms for 2.6 s of speech; `SpeechMeter` and `span_peaks` are
+quick.
 """
 
 import math
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.audio.pcm import Pcm, Samples
+from app.audio.pcm import Samples
 
 Spectrum = npt.NDArray[np.complex64]
 Energies = npt.NDArray[np.float64]
@@ -30,6 +31,9 @@ RELATIVE_GATE = -10.0
 """LU from the loudness of all such blocks that a block must exceed too."""
 HOPS_PER_SECOND, HOPS_PER_BLOCK = 10, 4
 """Blocks of 400 ms that overlap by three quarters."""
+STEPS_PER_SECOND = 50
+"""What a meter keeps apart, and a limiter: fifths of a hop."""
+_STEPS_PER_HOP = STEPS_PER_SECOND // HOPS_PER_SECOND
 
 _STANDARD_RATE = 48_000
 _SHELF = ((1.53512485958697, -2.69169618940638, 1.19839281085285), (1.0, -1.69065929318241, 0.73248077421585))
@@ -46,8 +50,10 @@ _LAG_SECONDS = 1e-4
 """About the lag at which the signal is multiplied with itself for the estimate: the best of those that were tried."""
 
 _PHASES = 4
-_REACH, _SHORT_REACH = 16, 8
+REACH = 16
 """Samples to either side that an oversampled value is made of; the annex has 6, and reads 19 kHz 0.3 dB too low."""
+_SINGLE_THREAD = 128
+"""Spans at a time: OpenBLAS would wake its threads for more, which cost the other cores."""
 
 
 def loudness(samples: Samples, *, sample_rate: int) -> float | None:
@@ -82,18 +88,19 @@ class SpeechMeter:
 
     The weighting is a constant and a cosine of the frequency, so that the weighted energy is that of the signal and
     its product with itself 0.1 ms later: the autocorrelation is the Fourier transform of the power spectrum. Below
-    100 Hz, where speech has nothing, this does not fall off. Against `loudness`, 240 clips of espeak-ng in four
-    languages were 0.1 LU too low, with a standard deviation of 0.1 LU; the worst, a whispered syllable, was 0.9 LU too
-    high.
+    100 Hz this does not fall off; what a broken voice has there, up to some 25 Hz, is the mean of a step and left out.
+    Against `loudness`, 870 clips of espeak-ng in ten languages and thirty variants were 0.05 LU too low, with a
+    standard deviation of 0.2 LU; the worst, a radio announcer's hum, was 1.1 LU too high.
 
-    The estimate does not depend on how the sound was cut. Memory: 8 bytes for each 100 ms, and 100 ms of samples.
+    The estimate does not depend on how the sound was cut. Memory: 8 bytes for each 20 ms, and 20 ms of samples.
     """
 
     def __init__(self, *, sample_rate: int, full_scale: float = 1.0) -> None:
         """Begin a sound at `sample_rate` Hz; `full_scale` is the amplitude that counts as 0 dBFS."""
-        self._hop = round(sample_rate / HOPS_PER_SECOND)
+        self._step = max(1, sample_rate // STEPS_PER_SECOND)
         self._lag = max(1, round(sample_rate * _LAG_SECONDS))
         self._weights = _lag_weights(self._lag / sample_rate)
+        self._sample_rate = sample_rate
         self._unit = full_scale**2
         self._sums = np.zeros(0)
         self._rest = np.zeros(0, np.float32)
@@ -101,34 +108,46 @@ class SpeechMeter:
     @property
     def seconds(self) -> float:
         """How long the sound is by now."""
-        return (len(self._sums) + len(self._rest) / self._hop) / HOPS_PER_SECOND
+        return (len(self._sums) * self._step + len(self._rest)) / self._sample_rate
 
     def push(self, samples: Samples) -> None:
         """Hear the next samples: float32, shape `(n,)`."""
         if len(self._rest):
             samples = np.concatenate((self._rest, samples))
-        hops = len(samples) // self._hop
-        whole = hops * self._hop
-        if hops:
-            sums = self._energy(samples[:whole].reshape(hops, self._hop))
+        steps = len(samples) // self._step
+        whole = steps * self._step
+        if steps:
+            sums = self._energy(samples[:whole].reshape(steps, self._step))
             self._sums = np.concatenate((self._sums, sums)) if len(self._sums) else sums
         self._rest = samples[whole:].copy()
 
-    def loudness(self) -> float | None:
-        """Return LUFS of all that was heard, by the rules of `loudness`; None: silence."""
-        if len(self._sums) >= HOPS_PER_BLOCK:
-            return _gate(np.convolve(self._sums, _BLOCK, "valid") / (HOPS_PER_BLOCK * self._hop * self._unit))
-        n = len(self._sums) * self._hop + len(self._rest)
-        total = float(self._sums.sum() + self._energy(self._rest[None]).sum())
+    def loudness(self, power: Energies | None = None) -> float | None:
+        """Return LUFS of all that was heard, by the rules of `loudness`; None: silence.
+
+        `power` tells what it would be if each 20 ms were multiplied in power by so much; of shape `(n,)` or longer,
+        for the n steps that were begun.
+        """
+        sums = self._sums if power is None else self._sums * power[: len(self._sums)]
+        hops = len(sums) // _STEPS_PER_HOP
+        if hops >= HOPS_PER_BLOCK:
+            energies = np.add.reduceat(sums[: hops * _STEPS_PER_HOP], np.arange(0, len(sums), _STEPS_PER_HOP)[:hops])
+            samples = HOPS_PER_BLOCK * _STEPS_PER_HOP * self._step
+            return _gate(np.convolve(energies, _BLOCK, "valid") / (samples * self._unit))
+        n, total = len(sums) * self._step + len(self._rest), float(sums.sum())
+        if len(self._rest):
+            last = float(self._energy(self._rest[None])[0])
+            total += last if power is None else last * float(power[len(sums)])
         return _gate(np.array([total / (n * self._unit)])) if n else None
 
     def _energy(self, rows: Samples) -> Energies:
-        """Weighted energy of each row, shape `(rows,)`."""
+        """Weighted energy of each row, less its mean's, shape `(rows,)`."""
         width = rows.shape[1]
         lag = min(self._lag, width)
         energies: Energies = np.vecdot(rows, rows) * self._weights[0]
         energies += np.vecdot(rows[:, lag:], rows[:, : width - lag]) * self._weights[1]
-        return energies
+        means = (rows @ np.ones(width, np.float32) / width).astype(np.float64)
+        energies -= means * means * (self._weights[0] * width + self._weights[1] * (width - lag))
+        return np.maximum(energies, 0.0, out=energies)
 
 
 def true_peak(samples: Samples) -> float:
@@ -148,15 +167,19 @@ def true_peak(samples: Samples) -> float:
     return peak + (before - after) ** 2 / (8 * bend) if bend > 0 else peak
 
 
-def peaks_around(pcm: Pcm, at: npt.NDArray[np.intp]) -> Samples:
-    """Find the largest magnitude from the sample before each of some samples to the one after it, as `true_peak` does.
+def span_peaks(samples: Samples, starts: npt.NDArray[np.intp], span: int) -> Samples:
+    """Find the largest magnitude at the samples and between them, of spans of `span` samples; shape `(len(starts),)`.
 
-    Shape `(len(at),)`, on the scale of `pcm`, of which 8 samples to either side count; beyond its ends is silence.
+    Each span begins `REACH` samples behind its start, so that there are as many to either side, which count too. Four
+    times oversampled as in `true_peak`, without its parabola.
     """
-    offsets, kernels = _kernels()
-    places = at[:, None] + offsets
-    around = pcm.take(places, mode="clip") * ((places >= 0) & (places < len(pcm)))
-    peaks: Samples = np.abs(around.astype(np.float32) @ kernels).max(axis=1)
+    weights, around = _between(span), np.arange(1, span + 2 * REACH)[:, None]
+    peaks = np.empty(len(starts), np.float32)
+    for first in range(0, len(starts), _SINGLE_THREAD):
+        windows = samples.take(starts[first : first + _SINGLE_THREAD] + around)
+        between, found = weights @ windows, peaks[first : first + _SINGLE_THREAD]
+        np.abs(between, out=between).max(axis=0, out=found)
+        np.maximum(found, np.abs(windows[REACH - 1 : REACH - 1 + span]).max(axis=0), out=found)
     return peaks
 
 
@@ -222,9 +245,9 @@ def _oversample(samples: Samples) -> Samples:
     """Interpolate to four times the rate by windowed sincs; shape `(4 n,)`."""
     fine = np.empty((len(samples), _PHASES), np.float32)
     fine[:, 0] = samples
-    padded = np.pad(samples, (_REACH - 1, _REACH))
+    padded = np.pad(samples, (REACH - 1, REACH))
     for phase in range(1, _PHASES):
-        fine[:, phase] = np.convolve(padded, _kernel(phase / _PHASES, _REACH)[::-1], "valid")
+        fine[:, phase] = np.convolve(padded, _kernel(phase / _PHASES, REACH)[::-1], "valid")
     return fine.ravel()
 
 
@@ -236,13 +259,12 @@ def _kernel(fraction: float, reach: int) -> Samples:
     return kernel
 
 
-@lru_cache(maxsize=1)
-def _kernels() -> tuple[npt.NDArray[np.intp], Samples]:
-    """Offsets of the samples around one, and their weights for it and the places beside it: `(offsets, 7)`."""
-    reach = _SHORT_REACH
-    kernels = np.zeros((2 * reach + 1, 2 * _PHASES - 1), np.float32)
-    kernels[reach, 0] = 1.0
+@lru_cache(maxsize=16)
+def _between(span: int) -> Samples:
+    """Weights of the samples around a span for the values between them: `(3 * span, span + 2 * REACH - 1)`."""
+    weights = np.zeros(((_PHASES - 1) * span, span + 2 * REACH - 1), np.float32)
     for phase in range(1, _PHASES):
-        kernels[:-1, 2 * phase - 1] = _kernel(1 - phase / _PHASES, reach)
-        kernels[1:, 2 * phase] = _kernel(phase / _PHASES, reach)
-    return np.arange(-reach, reach + 1), kernels
+        kernel = _kernel(phase / _PHASES, REACH)
+        for place in range(span):
+            weights[(phase - 1) * span + place, place : place + 2 * REACH] = kernel
+    return weights

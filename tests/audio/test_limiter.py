@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.audio.limiter import MARGIN, Limiter
-from app.audio.loudness import to_amplitude, to_decibels, true_peak
+from app.audio.limiter import MARGIN, Limited, Limiter, drive
+from app.audio.loudness import SpeechMeter, loudness, to_amplitude, to_decibels, true_peak
 from app.audio.pcm import Pcm, to_float32
 
 RATE = 22_050
@@ -79,12 +79,47 @@ def test_the_gain_comes_back_after_a_peak():
     assert limited[4_000] == limited[15_000] == 4_000
 
 
-def test_makeup_gives_the_rest_what_the_limit_takes_from_the_peak():
-    pcm = np.full(RATE, 1_000, np.int16)
-    pcm[5_000] = -32_768
-    limited = Limiter(ceiling=-1.0, sample_rate=RATE, makeup=0.5).push(pcm, 2.0, last=True)
-    assert limited[15_000] > 2_500
-    assert limited[5_000] == pytest.approx(-32_768 * to_amplitude(-1.0 - MARGIN), abs=1_500)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("decibels", [0.0, 8.0, 16.0])
+def test_what_a_gain_would_make_of_a_sound_is_told_and_made(seed, decibels):
+    pcm, gain = bursts(2, seed=seed), to_amplitude(decibels)
+    sound, meter = Limited(pcm, Limiter(ceiling=-1.0, sample_rate=RATE)), SpeechMeter(sample_rate=RATE)
+    meter.push(to_float32(pcm))
+    sound.look_between(gain)
+    made = sound.amplified(gain)
+    assert np.array_equal(made, limit(pcm, gain))
+    louder = loudness(to_float32(made), sample_rate=RATE) - loudness(to_float32(pcm), sample_rate=RATE)
+    assert meter.loudness(sound.power(gain)) - meter.loudness() == pytest.approx(louder, abs=0.3)
+
+
+@pytest.mark.parametrize("decibels", [2.0, 6.0, 9.0])
+def test_a_drive_finds_the_gain_that_makes_up_for_what_is_limited(decibels):
+    pcm = bursts(2, seed=1)
+    sound, meter = Limited(pcm, Limiter(ceiling=-1.0, sample_rate=RATE)), SpeechMeter(sample_rate=RATE)
+    meter.push(to_float32(pcm))
+
+    def loudness_of(gain: float) -> float | None:
+        return meter.loudness(sound.power(to_amplitude(gain)))
+
+    assert drive(loudness_of, loudness_of(decibels), gain=0.0, highest=20.0)[1] == pytest.approx(
+        loudness_of(decibels), abs=0.3
+    )
+
+
+@pytest.mark.parametrize(("aim", "gain", "reached"), [(-20.0, 0.0, -10.0), (0.0, 6.0, -7.0)])
+def test_a_drive_goes_up_only_and_so_far(aim, gain, reached):
+    assert drive(lambda db: -10.0 + db / 2, aim, gain=0.0, highest=6.0) == (gain, reached)
+
+
+def test_silence_is_not_driven():
+    assert drive(lambda db: None, -16.0, gain=3.0, highest=20.0) == (3.0, None)
+
+
+def test_a_cut_leaves_more_between_the_peaks_and_no_sample_above_the_ceiling():
+    pcm = bursts(1, seed=2)
+    plain, cut = (Limiter(ceiling=-1.0, sample_rate=RATE, cut=db).push(pcm, 8.0, last=True) for db in (0.0, 4.0))
+    assert np.abs(cut.astype(int)).max() <= 32_768 * to_amplitude(-1.0 - MARGIN) + 0.5
+    assert np.square(cut.astype(float)).mean() > 1.5 * np.square(plain.astype(float)).mean()
 
 
 def test_a_steady_tone_stays_a_tone():

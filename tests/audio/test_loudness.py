@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.audio.loudness import SpeechMeter, loudness, to_amplitude, to_decibels, true_peak
+from app.audio.loudness import REACH, SpeechMeter, loudness, span_peaks, to_amplitude, to_decibels, true_peak
 from app.audio.pcm import Samples
 
 RATES = (8_000, 11_025, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -115,6 +115,34 @@ def test_the_estimate_knows_another_full_scale():
     meter = SpeechMeter(sample_rate=22_050, full_scale=32768.0)
     meter.push(babble(22_050) * 32768)
     assert meter.loudness() == pytest.approx(estimate(babble(22_050), 22_050), abs=1e-3)
+
+
+@pytest.mark.parametrize("offset", [0.1, -0.5])
+def test_the_estimate_leaves_out_what_a_broken_voice_adds(offset):
+    sound = babble(22_050)
+    assert estimate(sound + np.float32(offset), 22_050) == pytest.approx(estimate(sound, 22_050), abs=0.1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(0.05, 1.5), st.integers(0, 99))
+def test_the_meter_tells_what_a_gain_for_each_step_would_make(seconds, seed):
+    sound, step = babble(22_050, seconds=seconds), 441
+    steps = -(-len(sound) // step)
+    gains = np.random.default_rng(seed).uniform(0.2, 2.0, steps)
+    meter = SpeechMeter(sample_rate=22_050)
+    meter.push(sound)
+    amplified = sound * np.repeat(gains, step)[: len(sound)].astype(np.float32)
+    assert meter.loudness(gains**2) == pytest.approx(estimate(amplified, 22_050), abs=0.3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 99), st.sampled_from([1, 7, 21, 32]))
+def test_peaks_of_spans_are_those_of_the_whole(seed, span):
+    sound = np.random.default_rng(seed).normal(size=span * 20).astype(np.float32)
+    padded = np.concatenate((np.zeros(REACH, np.float32), sound, np.zeros(REACH, np.float32)))
+    peaks = span_peaks(padded, np.arange(0, len(sound), span), span)
+    assert peaks.max() == pytest.approx(true_peak(sound), rel=0.05)
+    assert (peaks >= np.abs(sound).reshape(-1, span).max(axis=1)).all()
 
 
 @settings(max_examples=60, deadline=None)
