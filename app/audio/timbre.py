@@ -14,10 +14,12 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.audio.melody import STEP_SECONDS, Floats, Melody
+from app.audio.melody import STEP_SECONDS, Melody
 from app.audio.pcm import Samples
 
-Spectra: TypeAlias = npt.NDArray[np.complex128]
+Floats: TypeAlias = npt.NDArray[np.float32]
+"""Half as wide as usual: this is twice as fast, and what is estimated here is no more exact."""
+Spectra: TypeAlias = npt.NDArray[np.complex64]
 
 HOP_SECONDS = 0.012
 """About; hops are a power of two in samples."""
@@ -33,7 +35,7 @@ MOST = 3.5
 COMPENSATION = -0.15
 """q1 of the paper: undoes what the smoothing takes from the peaks."""
 FRAMES_AT_ONCE = 512
-"""Bounds the memory: 3 s of speech, 30 MB."""
+"""Bounds the memory: 6 s of speech, 20 MB."""
 
 
 def move_formants(samples: Samples, melody: Melody, *, sample_rate: int, semitones: float) -> Samples:
@@ -46,18 +48,17 @@ def move_formants(samples: Samples, melody: Melody, *, sample_rate: int, semiton
     hop = _hop(sample_rate)
     size = HOPS_PER_FFT * hop
     count = len(samples) // hop + 2
-    wave = np.pad(samples, (size // 2, size // 2 + 2 * hop)).astype(np.float64)
+    wave = np.pad(samples, (size // 2, size // 2 + 2 * hop))
     middles = np.arange(count) * hop
     nearest = np.minimum(np.rint(middles / (STEP_SECONDS * sample_rate)).astype(np.intp), len(melody.hz) - 1)
-    hz = np.where(melody.hz[nearest] > 0, np.maximum(melody.hz[nearest], LOWEST_HZ), VOICELESS_HZ)
-    out = np.zeros((count + HOPS_PER_FFT) * hop)
+    hz = np.where(melody.hz[nearest] > 0, np.maximum(melody.hz[nearest], LOWEST_HZ), VOICELESS_HZ).astype(np.float32)
+    out = np.zeros((count + HOPS_PER_FFT) * hop, np.float32)
     for first in range(0, count, FRAMES_AT_ONCE):
         some = slice(first, min(first + FRAMES_AT_ONCE, count))
         frames = np.lib.stride_tricks.sliding_window_view(wave, size)[middles[some]]
         filters = _filters(_envelopes(frames, hz[some], sample_rate), 2 ** (semitones / 12))
         _filter(frames, filters, out[first * hop :])
-    moved: Samples = out[hop : hop + len(samples)].astype(np.float32)
-    return moved
+    return out[hop : hop + len(samples)]
 
 
 def _hop(sample_rate: int) -> int:
@@ -67,15 +68,17 @@ def _hop(sample_rate: int) -> int:
 def _envelopes(frames: Floats, hz: Floats, sample_rate: int) -> Floats:
     """Return the logarithms of the amplitudes of the envelopes, `(frames, size / 2 + 1)`; `hz` are the fundamentals."""
     size = frames.shape[1]
-    seconds = (np.arange(size) - size // 2) / sample_rate
+    seconds = ((np.arange(size) - size // 2) / sample_rate).astype(np.float32)
     windows = 0.5 + 0.5 * np.cos(2 * np.pi * np.clip(seconds * hz[:, None] / 3, -0.5, 0.5))
     power = np.square(np.abs(np.fft.rfft(frames * windows)))
     _fill_below(power, hz * size / sample_rate)
-    turns = np.arange(size // 2 + 1) / sample_rate * hz[:, None]  # lags in periods
-    smooth = _at_lags(power, np.sinc(turns * 2 / 3))
-    floor = FLOOR * max(float(smooth.max()), 1e-12)
-    lifter = np.sinc(turns) * (1 - 2 * COMPENSATION + 2 * COMPENSATION * np.cos(2 * np.pi * turns))
-    return _at_lags(0.5 * np.log(np.maximum(smooth, floor)), lifter)
+    lags = (np.arange(size // 2 + 1) / sample_rate).astype(np.float32)
+    turns: Floats = lags * hz[:, None]  # in periods
+    smooth = _at_lags(power, np.sinc(turns * np.float32(2 / 3)))
+    floor = np.float32(FLOOR * max(float(smooth.max()), 1e-12))
+    lifter: Floats = np.sinc(turns) * (1 - 2 * COMPENSATION + 2 * COMPENSATION * np.cos(2 * np.pi * turns))
+    logarithms: Floats = np.log(np.maximum(smooth, floor))
+    return _at_lags(logarithms, lifter / 2)  # of power, but wanted of amplitude
 
 
 def _fill_below(power: Floats, fundamentals: Floats) -> None:
@@ -90,7 +93,8 @@ def _at_lags(spectra: Floats, weights: Floats) -> Floats:
     size = 2 * (spectra.shape[1] - 1)
     lags = np.fft.irfft(spectra, size)[:, : size // 2 + 1] * weights
     whole = np.concatenate((lags, lags[:, -2:0:-1]), axis=1)
-    return np.fft.rfft(whole).real
+    spectra = np.fft.rfft(whole).real.astype(np.float32, copy=False)
+    return spectra
 
 
 def _filters(envelopes: Floats, factor: float) -> Spectra:
@@ -99,7 +103,7 @@ def _filters(envelopes: Floats, factor: float) -> Spectra:
     size = 2 * (bins - 1)
     places = np.minimum(np.arange(bins) / factor, bins - 1)
     below = np.minimum(places.astype(np.intp), bins - 2)
-    shares = places - below
+    shares = (places - below).astype(np.float32)
     stretched = envelopes[:, below] * (1 - shares) + envelopes[:, below + 1] * shares
     cepstra = np.fft.irfft(np.clip(stretched - envelopes, -MOST, MOST), size)
     cepstra[:, 1 : size // 2] *= 2
@@ -121,5 +125,4 @@ def _filter(frames: Floats, filters: Spectra, out: Floats) -> None:
 @lru_cache(maxsize=8)
 def _fade(hop: int) -> Floats:
     """A window of two hops; those of neighbours are 1 together."""
-    fade: Floats = 0.5 - 0.5 * np.cos(np.pi * np.arange(2 * hop) / hop)
-    return fade
+    return (0.5 - 0.5 * np.cos(np.pi * np.arange(2 * hop) / hop)).astype(np.float32)
