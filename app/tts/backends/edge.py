@@ -83,7 +83,7 @@ class Edge:
     """
 
     name = BACKEND
-    traits = Traits(fidelity=3, is_costly=True)
+    traits = Traits(fidelity=3, is_costly=True, lookahead=0.5)
     sample_rate = SAMPLE_RATE
 
     def __init__(
