@@ -3,19 +3,24 @@
 from pathlib import Path
 
 import pytest
-from daisys.v1.speak import TakeGenerate, VoiceGender
+from daisys.v1.speak import TakeGenerate
 from daisys.v1.speak.models import Webhook
 
 from tests.e2e.daisys_server import api, daisys_server
 from tests.e2e.webhook_receiver import Receiver, webhook_receiver
+from tests.eventually import eventually
 
 pytestmark = [
     pytest.mark.anyio,
     pytest.mark.filterwarnings("ignore:The `json` method is deprecated"),  # the client's own
 ]
 
-TEXT = "This is one of many sentences, and no one has listened to them yet. " * 15
 COUNT = 24
+
+
+def text(number: int) -> str:
+    """Return a text that no other take has, so that each is spoken."""
+    return " ".join(f"This is sentence {n} of take {number}, and no one has listened to it yet." for n in range(40))
 
 
 async def ask_for_many(folder: Path, receiver: Receiver, *, kill: bool) -> list[str]:
@@ -26,10 +31,10 @@ async def ask_for_many(folder: Path, receiver: Receiver, *, kill: bool) -> list[
     }
     with daisys_server(folder, receiver) as server:
         async with api(server) as speak:
-            voice = await speak.generate_voice("Deborah", "espeak", VoiceGender.FEMALE)
-            wanted = [TakeGenerate(text=TEXT, voice_id=voice.voice_id, **hook) for _ in range(COUNT)]
+            voice = next(voice for voice in await speak.get_voices() if voice.model == "espeak")
+            wanted = [TakeGenerate(text=text(n), voice_id=voice.voice_id, **hook) for n in range(COUNT)]
             takes = await speak.generate_takes(wanted, wait=False)
-            receiver.wait_for("/status", 2 * COUNT)
+            await eventually(lambda: any(take["status"] == "started" for take in receiver.told("/status")))
             speak.auto_logout = False
             if kill:
                 server.process.kill()
