@@ -76,9 +76,10 @@ def _envelopes(frames: Floats, hz: Floats, sample_rate: int) -> Floats:
     turns: Floats = lags * hz[:, None]  # in periods
     smooth = _at_lags(power, np.sinc(turns * np.float32(2 / 3)))
     floor = np.float32(FLOOR * max(float(smooth.max()), 1e-12))
-    lifter: Floats = np.sinc(turns) * (1 - 2 * COMPENSATION + 2 * COMPENSATION * np.cos(2 * np.pi * turns))
+    # halved, since these are logarithms of power, and amplitudes are wanted
+    lifter: Floats = np.sinc(turns) * (0.5 - COMPENSATION + COMPENSATION * np.cos(2 * np.pi * turns))
     logarithms: Floats = np.log(np.maximum(smooth, floor))
-    return _at_lags(logarithms, lifter / 2)  # of power, but wanted of amplitude
+    return _at_lags(logarithms, lifter)
 
 
 def _fill_below(power: Floats, fundamentals: Floats) -> None:

@@ -88,7 +88,7 @@ async def test_the_intonation_goes_as_far_as_is_asked_for(espeak, voice, pitch_r
 async def test_the_formants_move_and_melody_and_length_stay(espeak, voice, timbre):
     plain, moved = await heard(espeak, voice), await heard(espeak, voice, Manner(timbre=timbre))
     assert stretched(plain, moved, rate=Espeak.sample_rate) == pytest.approx(timbre, abs=0.75)
-    assert len(moved) == pytest.approx(len(plain), rel=0.01)  # espeak-ng itself varies by some samples
+    assert len(moved) == pytest.approx(len(plain), rel=0.03)  # espeak-ng itself varies by 1 %
     assert np.median(melody(moved)) == pytest.approx(np.median(melody(plain)), abs=0.3)
     assert spread(moved) == pytest.approx(spread(plain), rel=0.15)
 
@@ -100,7 +100,7 @@ async def test_every_octave_is_louder_by_the_tilt(espeak, voice, tilt):
     change = long_term_decibels(tilted) - long_term_decibels(plain)
     # the middle of an octave's energy moves within it
     assert np.polyfit(np.arange(len(change)), change, 1)[0] == pytest.approx(tilt, abs=1.0)
-    assert len(tilted) == pytest.approx(len(plain), rel=0.01)
+    assert len(tilted) == pytest.approx(len(plain), rel=0.03)
 
 
 @pytest.mark.parametrize("manner", [Manner(pitch_range=0.5), Manner(timbre=3, tilt=2), Manner(pitch=12)])
