@@ -9,6 +9,7 @@ A message names the thing, its value and the rule that it breaks.
     │   ├── BodyTooLarge         a request with more bytes than any may have
     │   ├── NothingToSpeak       a text without anything that can be spoken
     │   ├── InvalidAudio         not audio, damaged, or beyond the bounds of decoding
+    │   ├── InvalidFingerprint   not a fingerprint of a sound, or damaged
     │   ├── Taken                a name that must be unique and is somebody's already
     │   └── ForbiddenAddress     an outgoing URL that may not be called
     ├── NotFound
@@ -80,6 +81,10 @@ class NothingToSpeak(InvalidInput):
 
 class InvalidAudio(InvalidInput):
     """Bytes that are not audio, are damaged, or decode to more than the bound."""
+
+
+class InvalidFingerprint(InvalidInput):
+    """Bytes that are not a fingerprint of a sound, or are damaged."""
 
 
 class Taken(InvalidInput):
