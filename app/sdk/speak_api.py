@@ -39,6 +39,7 @@ class Api:
 
     async def get_openly(self, route: str) -> Any:
         """Return the JSON of a route that takes no credential; raises as `get`."""
+        self._tokens.check_open()
         return _json(await self._try("GET", route, token=None))
 
     async def post(self, route: str, body: Any) -> Any:

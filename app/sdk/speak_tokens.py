@@ -60,18 +60,21 @@ class Tokens:
         self._refresh_token = credentials.refresh_token
         self._on_tokens = on_tokens
         self._signed_in = False
+        self._is_open = False
         self._group = asyncio.TaskGroup()
         self._renewal: asyncio.Task[ClientError | None] | None = None
 
     async def __aenter__(self) -> "Tokens":
         """Begin; nothing is asked of the server yet."""
         await self._group.__aenter__()
+        self._is_open = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Sign out, if this client signed in."""
+        self._is_open = False
         # The block's own error is not shown to the group, which would wrap it into an ExceptionGroup.
         await self._group.__aexit__(None, None, None)
         if self._signed_in:
@@ -81,13 +84,23 @@ class Tokens:
             except (ClientError, TimeoutError) as failure:
                 logger.info("signing out failed: %r", failure)
 
+    def check_open(self) -> None:
+        """Refuse outside the block.
+
+        Raises:
+            NotConnected: it has not been entered, or has been left.
+        """
+        if not self._is_open:
+            raise NotConnected("the client is not open: use it in an async with block")
+
     async def current(self) -> str | None:
         """Return the token, signing in first if there is none; None if there is nothing to sign in with.
 
         Raises:
             Denied: signing in failed.
-            NotConnected: the server cannot be reached.
+            NotConnected: the server cannot be reached, or the client is not open.
         """
+        self.check_open()
         if self._token is None and self._can_renew:
             await self._renew_once()
         return self._token

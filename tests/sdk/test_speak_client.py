@@ -250,6 +250,16 @@ async def test_a_server_that_is_not_there_is_an_error() -> None:
         assert isinstance(await _failure_of(client.audio_bytes("t1")), NotConnected)
 
 
+async def test_outside_its_block_it_says_so(server: FakeSpeak) -> None:
+    client = SpeakClient(server.url, email=EMAIL, password=PASSWORD)
+    for _ in range(2):
+        for asking in (client.version, client.models, client.sign_in):
+            with pytest.raises(NotConnected, match="use it in an async with block"):
+                await asking()
+        async with SpeakClient(server.url) as client:
+            pass
+
+
 async def test_waiting_survives_a_server_that_starts_again(server: FakeSpeak, client: SpeakClient) -> None:
     server.takes["t1"] = [take("started"), take("ready")]
     await client.sign_in()
