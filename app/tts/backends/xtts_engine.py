@@ -21,10 +21,14 @@ from TTS.config.shared_configs import BaseDatasetConfig  # type: ignore[import-n
 from TTS.tts.configs import xtts_config  # type: ignore[import-not-found, import-untyped, unused-ignore]
 from TTS.tts.models.xtts import Xtts  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+from app.audio.pcm import Pcm, to_bytes
+from app.audio.trim import LEAD_SECONDS, TAIL_SECONDS, Trimmer
 from app.tts.backends.xtts_latents import LatentCache, Latents, references
 from app.tts.backends.xtts_messages import Fault, Introduction, Speaker, UnknownSpeaker
 from app.tts.backends.xtts_pieces import fitting
 
+SAMPLE_RATE = 24_000
+"""Hz, of all that the model makes."""
 SHORTEST_REFERENCE = 1.0
 """Seconds; the library itself refuses less than a third of one. Good voices need six and more."""
 SILENCE = 1e-3
@@ -147,18 +151,23 @@ class Engine:
     ) -> Iterator[bytes]:
         """Yield int16 PCM at 24 kHz, as soon as `chunk_tokens` tokens are made.
 
+        The silence that the model leaves around the speech, sometimes two seconds, is cut.
+
         Raises:
             UnknownSpeaker: the speaker is not there.
             Fault: the recording cannot be used, the text cannot be read, or the memory is too small.
         """
         with told("this text cannot be spoken", "another one may be"):
             latents = self._find_latents(speaker)
+            trimmer = Trimmer(sample_rate=SAMPLE_RATE, lead=LEAD_SECONDS, tail=(0.0, TAIL_SECONDS))
             for part in self._parts(pieces, language):
-                yield from self._stream(part, language, latents, speed=speed, chunk_tokens=chunk_tokens)
+                for chunk in self._stream(part, language, latents, speed=speed, chunk_tokens=chunk_tokens):
+                    yield from _if_any(trimmer.push(chunk))
+            yield from _if_any(trimmer.finish())
 
     def _stream(
         self, part: str, language: str, latents: tuple[Any, Any], *, speed: float, chunk_tokens: int
-    ) -> Iterator[bytes]:
+    ) -> Iterator[Pcm]:
         samples = self._network.inference_stream(
             part,
             language,
@@ -236,9 +245,15 @@ def read(recording: Path, *, most_seconds: float) -> tuple["np.ndarray[tuple[int
     return samples, sample_rate
 
 
-def pcm(samples: Any) -> bytes:
-    """Return a tensor of samples as int16 little-endian."""
-    return bytes((samples.float().clamp(-1, 1) * 32767).to(torch.int16).cpu().numpy().astype("<i2").tobytes())
+def pcm(samples: Any) -> Pcm:
+    """Return a tensor of samples as int16, shape (n,)."""
+    converted: Pcm = (samples.float().clamp(-1, 1) * 32767).to(torch.int16).cpu().numpy()
+    return converted
+
+
+def _if_any(samples: Pcm) -> Iterator[bytes]:
+    if len(samples):
+        yield to_bytes(samples)
 
 
 def fingerprint(network: Any) -> bytes:

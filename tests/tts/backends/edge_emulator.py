@@ -29,6 +29,8 @@ from edge_tts.drm import generate_sec_ms_gec_v2
 
 from app.audio.encode import Encoder
 from app.audio.format import Format
+from app.audio.trim import LEAD_SECONDS as LEAD_KEPT
+from app.audio.trim import TAIL_SECONDS as TAIL_KEPT
 from app.tts.backends.tone import sine
 
 HOST = "speech.platform.bing.com"
@@ -37,7 +39,7 @@ RATE = 24_000
 FRAME_BYTES = 720
 """0.12 s."""
 WORD_SECONDS = 0.24
-LEAD_SECONDS, TAIL_SECONDS = 0.1, 0.3
+LEAD_SECONDS, TAIL_SECONDS = 0.1, 0.875
 TICKS = 10_000_000
 
 VOICES = {
@@ -259,6 +261,11 @@ def words(text: str) -> list[str]:
 def speech_seconds(text: str, pace: float = 1.0) -> float:
     """Return how long the service speaks, silence included; mp3 adds up to 0.1 s."""
     return (LEAD_SECONDS + len(words(text)) * WORD_SECONDS + TAIL_SECONDS) / pace
+
+
+def heard_seconds(text: str, pace: float = 1.0) -> float:
+    """Return how long the same is without most of its silence."""
+    return LEAD_KEPT + len(words(text)) * WORD_SECONDS / pace + TAIL_KEPT
 
 
 def _speech(heard: Heard, ill: Ill | None) -> Iterator[str | bytes]:
