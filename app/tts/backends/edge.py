@@ -9,8 +9,8 @@ Speed: the voices' natural pace is about that of a news reader. For live chat `p
 means, so that speech keeps up with the chat and does not slow down much where it takes over from the embedded voice.
 The service takes half to twice the natural pace. Pitch: the service wants hertz. The semitones are counted from an
 average voice of the gender, 200 Hz or 115 Hz, so they are near the truth for a voice near the average, and go no
-further than half the frequency up or down. Silence: the service leaves 0.1 s before and some 0.8 s behind every
-utterance, which a chat would have to wait for each time; most of it is cut.
+further than half the frequency up or down; the rest is done to the sound. Silence: the service leaves 0.1 s before and
+some 0.8 s behind every utterance, which a chat would have to wait for each time; most of it is cut.
 """
 
 import math
