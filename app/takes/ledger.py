@@ -1,7 +1,8 @@
 """Keeps what becomes of one take while it is made, beside the making.
 
-The store is written in the order of the changes. A change that comes while another is written replaces what still
-waits, since only the newest state of a take is of use; the calls to webhooks that it owes are kept all the same.
+The store is written in the order of the changes. A change that comes while another is written, or soon after it,
+replaces what still waits, since only the newest state of a take is of use; the calls to webhooks that it owes are kept
+all the same. So a short take is written twice, whatever it is made of: when it is asked for and when it is done.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,8 +13,11 @@ from app.errors import Unavailable
 from app.takes.deliveries import Delivery
 from app.takes.hooks import Hooks
 from app.takes.store import Store
-from app.takes.take import Take
+from app.takes.take import Status, Take
 from app.takes.voice import Voice
+
+PROGRESS_SECONDS = 0.2
+"""How long progress waits for more of it, before it is written."""
 
 RETRY_SECONDS = 1.0
 """Between two attempts to write, while the store does not answer."""
@@ -52,13 +56,18 @@ class Ledger:
         self._news = anyio.Event()
         self._turn = anyio.Lock()
 
-    async def open(self, takes: Sequence[Take], voice: Voice | None) -> None:
+    async def open(self, takes: Sequence[Take], voice: Voice | None, *, earlier: Sequence[Take] = ()) -> None:
         """Keep new takes, after their voice if that is new too. Whoever is cancelled here has kept all of them.
+
+        Args:
+            takes: new ones.
+            voice: a new one; None where it is known.
+            earlier: states of them that were passed through before, and that webhooks are told too.
 
         Raises:
             Unavailable: none is kept.
         """
-        owed = [delivery for take in takes for delivery in self._hooks.owed(take)]
+        owed = [delivery for take in (*earlier, *takes) for delivery in self._hooks.owed(take)]
         with anyio.CancelScope(shield=True):
             if voice is not None:
                 await self._store.add_voice(voice, maker=self._maker, deliveries=self._hooks.owed(voice))
@@ -79,6 +88,8 @@ class Ledger:
         while True:
             await self._news.wait()
             self._news = anyio.Event()
+            if self._take is not None and self._take.status is not Status.STARTED:
+                await self._sleep(PROGRESS_SECONDS)
             try:
                 if not await self.flush():
                     on_void()

@@ -42,6 +42,8 @@ FINAL_ATTEMPTS, FINAL_PAUSE = 10, 1.0
 STOP_SECONDS = 5.0
 """For writing how a making ended that was cancelled."""
 
+GONE = "the take was deleted, or ended by another server"
+
 _PROGRESS: Final = ((0.75, Status.PROGRESS_75), (0.5, Status.PROGRESS_50), (0.25, Status.PROGRESS_25))
 
 
@@ -140,11 +142,19 @@ class Making:
 
     async def _keep(self) -> None:
         if self._is_new:
-            await self._ledger.open([self.take], self.voice)
-            self._say()
-        self._change(Status.STARTED)
+            await self._open()
+        else:
+            self._change(Status.STARTED)
         self._kept.set()
         await self._ledger.run(self._void)
+
+    async def _open(self) -> None:
+        """Keep a new take as `started`, which it is by now, and tell that it waited before."""
+        waiting, waiting_voice = self.take, self.voice
+        self._become(replace(self.take, status=Status.STARTED))
+        await self._ledger.open([self.take], self.voice, earlier=[waiting])
+        self.feed.tell(waiting_voice or waiting)
+        self._say()
 
     async def _perform(self) -> None:
         last: Part | None = None
@@ -217,7 +227,7 @@ class Making:
         return replace(self.take, status=Status.ERROR, error="internal error")
 
     def _void(self) -> None:
-        self.end(Status.ERROR, "the take was deleted, or ended by another server")
+        self.end(Status.ERROR, GONE)
 
     async def _end(self, take: Take | None) -> None:
         """Keep a take that is done, then tell so."""
@@ -228,11 +238,18 @@ class Making:
         self._become(take)
         self._ledger.note(self.take, self.voice)
         try:
-            await self._write()
+            if not await self._write():
+                await self._fail(GONE)
         except Unavailable as error:
             logger.error("how take %s ended is not stored: %s", take.id, error)
-            self._become(replace(take, status=Status.ERROR, recorded=None, error=str(error)))
+            await self._fail(str(error))
         self._say()
+
+    async def _fail(self, error: str) -> None:
+        """Let nobody take a take for ready that is not kept so."""
+        if self.take.status is Status.READY:
+            self._become(replace(self.take, status=Status.ERROR, recorded=None, error=error))
+            await self._discard()
 
     async def _break_off(self) -> None:
         """End as it was decided, or go back to where others begin again."""
@@ -248,14 +265,14 @@ class Making:
             self.feed.break_off(Draining("the server is stopping, the take will be made when it is back"))
             await self._ledger.flush()
 
-    async def _write(self) -> None:
+    async def _write(self) -> bool:
+        """Write how the take ended, if it takes a while; returns whether it was still there to be written."""
         for _ in range(FINAL_ATTEMPTS - 1):
             try:
-                await self._ledger.flush()
-                return
+                return await self._ledger.flush()
             except Unavailable:
                 await self._booth.sleep(FINAL_PAUSE)
-        await self._ledger.flush()
+        return await self._ledger.flush()
 
     async def _discard(self) -> None:
         if self._recording is not None:

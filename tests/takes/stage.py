@@ -1,7 +1,7 @@
 """A studio on fakes: a backend that speaks a constant, a store in memory, recordings in memory, a clock set by hand."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ VOICE = Voice(
     0,
 )
 FOUR = "One is. Two is. Three is. Four is."
+WHOLE = [Status.WAITING, Status.STARTED, 0, Status.PROGRESS_25, 1, Status.PROGRESS_50, 2, Status.PROGRESS_75, 3]
 
 
 def ask(text: str = "Hello there.", **wording: object) -> TakeRequest:
@@ -88,7 +89,7 @@ class FakeRecordings:
 
 
 class FakeListener:
-    """Keeps what it is told and hears, in one list; what `gate` says it waits for."""
+    """Keeps what it is told and hears, in one list; hears a part for so many seconds."""
 
     def __init__(self) -> None:
         self.log: list[Status | int] = []
@@ -96,6 +97,7 @@ class FakeListener:
         self.parts: list[Part] = []
         self.on_heard: Callable[[Part], object] = lambda part: None
         self.on_told: Callable[[Take | Voice], object] = lambda item: None
+        self.seconds = 0.0
         self._gate = anyio.Event()
         self._gate.set()
 
@@ -114,6 +116,7 @@ class FakeListener:
         self.on_heard(part)
         self.parts.append(part)
         self.log.append(part.index)
+        await anyio.sleep(self.seconds)
         await self._gate.wait()
 
 
@@ -131,6 +134,11 @@ class Stage:
     def hooks(self) -> list[tuple[str, bytes]]:
         """Return hook and body of every call that is owed, in order."""
         return [(str(each.hook), each.body) for _, each in sorted(self.store.deliveries.owed.items())]
+
+    async def done(self, take_id: str) -> None:
+        """Return when nothing more happens to a take."""
+        with suppress(NotFound):
+            await self.studio.encoded(take_id, Format.MP3)
 
     def take(self, take_id: str) -> Take:
         return self.store.takes[take_id]

@@ -5,7 +5,6 @@ import pytest
 
 from app.errors import (
     BackendUnavailable,
-    Denied,
     Draining,
     InvalidInput,
     NotFound,
@@ -17,17 +16,14 @@ from app.errors import (
 )
 from app.takes.part import Part
 from app.takes.store import Page
-from app.takes.take import Status, Take, TakeRequest, Webhook, Wording
-from app.takes.voice import VoiceChange, VoiceGender, VoiceRequest
+from app.takes.take import Status, Take, TakeRequest, Wording
 from app.tts.backend import Health
 from tests.fakes import VIRTUAL_TIME, settle
 from tests.takes.fake_store import FakeStore
-from tests.takes.stage import FOUR, FakeListener, FakeRecordings, Stage, ask, hooked, stage
+from tests.takes.stage import FOUR, WHOLE, FakeListener, FakeRecordings, Stage, ask, hooked, stage
 from tests.tts.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.anyio
-
-WHOLE = [Status.WAITING, Status.STARTED, 0, Status.PROGRESS_25, 1, Status.PROGRESS_50, 2, Status.PROGRESS_75, 3]
 
 
 @pytest.fixture
@@ -318,7 +314,7 @@ async def test_statuses_that_the_store_has_no_time_for_are_owed_all_the_same():
     async with stage(store=Slow()) as scene:
         await scene.studio.perform_take("ann", hooked(FOUR), FakeListener(), client="socket")
     told = [body.decode() for hook, body in scene.hooks() if hook == "status"]
-    assert scene.store.saved == [Status.STARTED, Status.READY]
+    assert scene.store.saved == [Status.READY]
     assert told == ["waiting", "started", "progress_25", "progress_50", "progress_75", "ready"]
 
 
@@ -352,14 +348,23 @@ async def test_a_take_that_waits_is_not_made_when_it_is_deleted():
 
 async def test_a_take_that_another_server_deletes_is_made_no_further():
     listener = FakeListener()
+    listener.seconds = 1.0
     async with stage() as scene, anyio.create_task_group() as group:
-        listener.stop_listening()
         group.start_soon(perform, scene, "One is. " * 20, listener)
         await settle()
         scene.store.takes.clear()
-        listener.listen_again()
-    assert listener.items[-1].status is Status.ERROR
-    assert len(listener.parts) < 20 and scene.recordings.kept == {}
+        await anyio.sleep(20)
+        assert (listener.items[-1].status, scene.recordings.kept) == (Status.ERROR, {})
+    assert len(listener.parts) < 15
+
+
+async def test_a_take_that_another_server_deletes_in_the_last_moment_is_told_as_such():
+    listener = FakeListener()
+    listener.on_heard = lambda part: scene.store.takes.clear()
+    async with stage() as scene:
+        take = await perform(scene, "One is.", listener)
+        assert (take.status, take.recorded, scene.recordings.kept) == (Status.ERROR, None, {})
+    assert Status.READY not in listener.log
 
 
 async def test_a_take_that_is_not_there_cannot_be_deleted_or_found():
@@ -472,107 +477,6 @@ async def test_what_is_not_done_within_a_day_ends_as_timeout():
         await anyio.sleep(601)
         assert [scene.take(take.id).status for take in takes] == [Status.TIMEOUT] * 2
         assert [body for hook, body in scene.hooks() if hook == "done"] == [b"timeout"] * 2
-
-
-# Voices
-
-NEW = VoiceRequest("Bea", "fake", VoiceGender.NONBINARY, done_webhook=Webhook("https://ann.example/voice"))
-
-
-async def test_a_new_voice_is_done_with_its_example():
-    async with stage() as scene:
-        voice = await scene.studio.make_voice("ann", NEW)
-        assert voice.status is Status.WAITING and voice.design.gender is VoiceGender.NONBINARY
-        await settle()
-        voice = await scene.studio.find_voice("ann", voice.id)
-        example = await scene.studio.find_take("ann", voice.example_take_id)
-    assert (voice.status, example.status, example.request.voice_id) == (Status.READY, Status.READY, voice.id)
-    assert [body for hook, body in scene.hooks()] == [b"ready"]
-
-
-async def test_who_listens_to_a_new_voice_is_told_of_the_voice_and_hears_its_example():
-    listener = FakeListener()
-    asked = replace(NEW, example=Wording(FOUR))
-    async with stage() as scene:
-        voice = await scene.studio.perform_voice("ann", asked, listener, client="socket")
-    assert listener.log == [*WHOLE, Status.READY]
-    assert {item.id for item in listener.items} == {voice.id}
-    assert scene.store.voices[voice.id] == voice
-
-
-async def test_a_voice_whose_example_fails_is_an_error():
-    async with stage() as scene:
-        scene.recordings.failure = Unavailable("the disk is full")
-        voice = await scene.studio.make_voice("ann", NEW)
-        await settle()
-    assert scene.store.voices[voice.id].status is Status.ERROR
-
-
-async def test_a_voice_whose_example_is_deleted_before_it_is_made_is_an_error():
-    async with stage(FakeBackend(gated=True), at_once=1) as scene:
-        await scene.studio.make_takes("ann", [ask()])
-        voice = await scene.studio.make_voice("ann", NEW)
-        await settle()
-        await scene.studio.delete_take("ann", voice.example_take_id)
-    assert scene.store.voices[voice.id].status is Status.ERROR
-
-
-async def test_a_voice_whose_example_was_made_when_the_server_was_killed_is_done_at_the_next_start():
-    store = FakeStore()
-    async with stage(store=store) as scene:
-        voice = await scene.studio.make_voice("ann", NEW)
-        await settle()
-    store.voices[voice.id] = replace(store.voices[voice.id], status=Status.PROGRESS_25)
-    async with stage(store=store):
-        assert store.voices[voice.id].status is Status.READY
-
-
-async def test_a_voice_without_an_example_is_an_error_at_the_next_start():
-    store = FakeStore()
-    async with stage(FakeBackend(gated=True), store) as scene:
-        voice = await scene.studio.make_voice("ann", NEW)
-    store.takes.clear()
-    async with stage(store=store) as scene:
-        assert store.voices[voice.id].status is Status.ERROR
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
-        replace(NEW, model="absent"),
-        replace(NEW, default_style=("shouting",)),
-        replace(NEW, example=Wording("...")),
-    ],
-)
-async def test_a_voice_that_cannot_be_made_is_refused(request_):
-    async with stage() as scene:
-        before = set(scene.store.voices)
-        with pytest.raises(InvalidInput):
-            await scene.studio.make_voice("ann", request_)
-        with pytest.raises(InvalidInput):
-            await scene.studio.perform_voice("ann", request_, FakeListener(), client="socket")
-        assert set(scene.store.voices) == before
-
-
-async def test_a_change_of_a_voice_leaves_its_sound():
-    async with stage() as scene:
-        sound = scene.store.voices["v1"].design
-        voice = await scene.studio.update_voice("ann", "v1", VoiceChange(name="Anna", gender=VoiceGender.MALE))
-        assert (voice.request.name, voice.request.gender, voice.design) == ("Anna", VoiceGender.MALE, sound)
-        with pytest.raises(InvalidInput):
-            await scene.studio.update_voice("ann", "v1", VoiceChange(default_style=("shouting",)))
-
-
-async def test_everybodys_voices_are_there_and_nobodys_to_change():
-    async with stage() as scene:
-        await settle()
-        everybodys = next(voice for voice in await scene.studio.list_voices("bob", Page()) if voice.owner is None)
-        with pytest.raises(Denied):
-            await scene.studio.update_voice("bob", everybodys.id, VoiceChange(name="mine"))
-        with pytest.raises(Denied):
-            await scene.studio.delete_voice("bob", everybodys.id)
-        with pytest.raises(NotFound):
-            await scene.studio.delete_voice("bob", "v1")
 
 
 async def test_models_are_the_backends_that_can_speak():
