@@ -31,6 +31,10 @@ class Traits:
     """Seconds of sound that are there so soon that a stream can be held back for them, to be as loud as it should be
     from its first word on; 0 where waiting would be noticed."""
 
+    is_gradual: bool = False
+    """Whether the first sound of a long text comes as soon as that of a short one, so that a short first piece would
+    gain nothing."""
+
 
 def unpitched(utterance: Utterance) -> Utterance:
     """Return an utterance as a voice speaks it that has but one melody: what `Backend.reach` returns for such."""

@@ -9,11 +9,13 @@ within bounds, since voices leave anything from none to a second.
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import regex
 
-from app.audio.pcm import SAMPLE_BYTES, Pcm, from_bytes, to_bytes
-from app.audio.splice import amplify, fade, sounding
+from app.audio.pcm import SAMPLE_BYTES, from_bytes, to_bytes
+from app.audio.splice import amplify
+from app.audio.trim import Trimmer
 from app.errors import NothingToSpeak
 from app.runtime.workers import Workers
 from app.tts import pieces
@@ -22,6 +24,7 @@ from app.tts.leveler import Leveler
 from app.tts.speech import Mark, Sound, Utterance, Voice
 from app.tts.text import is_speakable
 from app.tts.treatment import Treatment, treat
+from app.tts.trim import trim
 
 CLOSE_SECONDS = 0.03
 """Silence that stays at an edge where the next phrase follows closely; trimming more would cut breath and stops."""
@@ -38,14 +41,24 @@ _ENDS_WITH_MARK = regex.compile(r"[\p{P}--[-_@#&'’]][\s\p{Pe}\p{Pf}\"']*$", re
 
 
 @dataclass(frozen=True, slots=True)
+class Seam:
+    """What becomes of the silence that a voice leaves around a phrase, and of its edges."""
+
+    follows: bool
+    """Whether something is heard before it: then little silence stays there, and the edge is faded."""
+    tail: tuple[float, float] | None
+    """Seconds of silence behind it, at least and at most; None where nothing follows: then that edge stays."""
+
+
+@dataclass(frozen=True, slots=True)
 class Phrase:
     """A part that is spoken."""
 
     utterance: Utterance
     gain: float = 0.0
     """dB; -inf is silence as long as the speech."""
-    rest: float = 0.0
-    """Seconds of silence behind it where it is played alone; where a whole score is performed, they are measured."""
+    seam: Seam | None = None
+    """How it meets what is played before and behind it; None where it is not a piece that was cut to be played."""
     treatment: Treatment | None = None
     """What is done to the sound of the voice; None: nothing."""
 
@@ -113,14 +126,13 @@ class Score:
     def cut(self, *, size: int, first_size: int) -> Iterator[Part]:
         """Yield the parts with phrases cut into pieces of at most `size` characters, the very first at `first_size`."""
         before: Part | None = None
-        for part in self._pieces(size, first_size):
-            if isinstance(before, Phrase) and isinstance(part, Phrase):
-                before = replace(before, rest=_pause_behind(before.utterance))
-            if before is not None:
-                yield before
-            before = part
-        if before is not None:
-            yield before
+        part: Part | None = None
+        for following in chain(self._pieces(size, first_size), (None,)):
+            if isinstance(part, Phrase) and (before or following):
+                yield replace(part, seam=_seam(before, part, following))
+            elif part is not None:
+                yield part
+            before, part = part, following
 
     def _pieces(self, size: int, first_size: int) -> Iterator[Part]:
         first: int | None = first_size
@@ -165,17 +177,13 @@ async def play(
     if isinstance(part, Pause):
         yield Sound(silence(part.seconds, backend.sample_rate))
         return
-    if part.treatment and part.treatment.needs_all:
-        whole = await _speak(backend, part, leveler, workers)
-        size = SAMPLE_BYTES * round(CHUNK_SECONDS * backend.sample_rate)
-        for start in range(0, len(whole.pcm), size):
-            yield Sound(whole.pcm[start : start + size], () if start else whole.marks)
-    else:
-        async with aclosing(_stream(backend, part, leveler, workers)) as sounds:
-            async for sound in sounds:
-                yield sound
-    if part.rest:
-        yield Sound(silence(part.rest, backend.sample_rate))
+    sounds = _stream(backend, part, leveler, workers)
+    if part.seam is not None:
+        lead = CLOSE_SECONDS if part.seam.follows else None
+        sounds = trim(sounds, sample_rate=backend.sample_rate, whole=False, lead=lead, tail=part.seam.tail)
+    async with aclosing(sounds):
+        async for sound in sounds:
+            yield sound
 
 
 def silence(seconds: float, sample_rate: int) -> bytes:
@@ -194,19 +202,19 @@ async def _stretch(
     if isinstance(part, Pause):
         return Sound(silence(part.seconds, backend.sample_rate))
     sound = await _speak(backend, part, leveler, workers)
-    if index + 1 == len(parts):
-        tail = None
-    elif isinstance(parts[index + 1], Pause):
-        tail = (0.0, CLOSE_SECONDS)
-    else:
-        least = _pause_behind(part.utterance)
-        tail = (least, MAX_MARK_SECONDS if least else CLOSE_SECONDS)
-    return _edged(sound, backend.sample_rate, head=index > 0, tail=tail)
+    before, following = parts[index - 1] if index else None, parts[index + 1] if index + 1 < len(parts) else None
+    return _edged(sound, backend.sample_rate, _seam(before, part, following))
 
 
 async def _stream(
     backend: Backend, phrase: Phrase, leveler: Leveler | None, workers: Workers | None
 ) -> AsyncGenerator[Sound, None]:
+    if phrase.treatment and phrase.treatment.needs_all:
+        whole = await _speak(backend, phrase, leveler, workers)
+        size = SAMPLE_BYTES * round(CHUNK_SECONDS * backend.sample_rate)
+        for start in range(0, len(whole.pcm), size):
+            yield Sound(whole.pcm[start : start + size], () if start else whole.marks)
+        return
     levelled = None
     if leveler:
         voice, ahead = _heard_as(phrase), backend.traits.lookahead
@@ -242,6 +250,18 @@ def _heard_as(phrase: Phrase) -> Voice:
     return replace(voice, id=f"{voice.id} {steps} {phrase.treatment}")
 
 
+def _seam(before: Part | None, phrase: Phrase, following: Part | None) -> Seam:
+    match following:
+        case None:
+            tail = None
+        case Pause():
+            tail = (0.0, CLOSE_SECONDS)
+        case _:
+            least = _pause_behind(phrase.utterance)
+            tail = (least, MAX_MARK_SECONDS if least else CLOSE_SECONDS)
+    return Seam(follows=before is not None, tail=tail)
+
+
 def _pause_behind(utterance: Utterance) -> float:
     """Return the least silence between an utterance and the next, in seconds."""
     return MIN_MARK_SECONDS / max(utterance.speed, 1.0) if _ENDS_WITH_MARK.search(utterance.text) else 0.0
@@ -255,18 +275,13 @@ def _amplified(sound: Sound, gain: float) -> Sound:
     return replace(sound, pcm=to_bytes(amplify(from_bytes(sound.pcm), gain))) if gain else sound
 
 
-def _edged(sound: Sound, sample_rate: int, *, head: bool, tail: tuple[float, float] | None) -> Sound:
-    """Trim and fade the edges where other parts are; `tail` bounds the silence there in seconds."""
-    pcm = from_bytes(sound.pcm)
-    begin, end = sounding(pcm)
-    if begin == end:  # silence is as long as it was asked to be
-        begin, end = 0, len(pcm)
-    least, most = (round(seconds * sample_rate) for seconds in tail or (0.0, float(len(pcm))))
-    first = max(begin - round(CLOSE_SECONDS * sample_rate), 0) if head else 0
-    last = min(end + most, len(pcm))
-    trimmed: Pcm = fade(pcm[first:last], sample_rate=sample_rate, head=head, tail=tail is not None)
-    marks = tuple(_moved(mark, -first / sample_rate, limit=len(trimmed) / sample_rate) for mark in sound.marks)
-    return Sound(to_bytes(trimmed) + bytes(SAMPLE_BYTES * max(end + least - last, 0)), marks)
+def _edged(sound: Sound, sample_rate: int, seam: Seam) -> Sound:
+    """Trim and fade the edges where other parts are."""
+    lead = CLOSE_SECONDS if seam.follows else None
+    trimmer = Trimmer(sample_rate=sample_rate, lead=lead, tail=seam.tail)
+    pcm = to_bytes(trimmer.push(from_bytes(sound.pcm))) + to_bytes(trimmer.finish())
+    limit = len(pcm) / SAMPLE_BYTES / sample_rate
+    return Sound(pcm, tuple(_moved(mark, -trimmer.dropped / sample_rate, limit=limit) for mark in sound.marks))
 
 
 def _moved(mark: Mark, seconds: float, *, limit: float = float("inf")) -> Mark:

@@ -409,7 +409,8 @@ class Synthesizer:
         backend, line = self._roster.named(plan.voice.backend), self._lines[plan.voice.backend]
         tape = Tape(plan.output, backend.sample_rate, self._workers)
         is_first = True
-        for part in plan.score.cut(size=STREAM_PIECE_CHARACTERS, first_size=FIRST_PIECE_CHARACTERS):
+        first_size = STREAM_PIECE_CHARACTERS if backend.traits.is_gradual else FIRST_PIECE_CHARACTERS
+        for part in plan.score.cut(size=STREAM_PIECE_CHARACTERS, first_size=first_size):
             await room()
             is_heard = not isinstance(part, Pause)
             timed = self._timed(backend, part, is_first=is_first and is_heard)

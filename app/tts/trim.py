@@ -10,14 +10,20 @@ from app.tts.speech import Mark, Sound
 
 
 async def trim(
-    sounds: AsyncGenerator[Sound, None], *, sample_rate: int, whole: bool, delay: float = 0.0
+    sounds: AsyncGenerator[Sound, None],
+    *,
+    sample_rate: int,
+    whole: bool,
+    delay: float = 0.0,
+    lead: float | None = LEAD_SECONDS,
+    tail: tuple[float, float] | None = (0.0, TAIL_SECONDS),
 ) -> AsyncGenerator[Sound, None]:
     """Yield speech with its silence cut, and its marks moved along with the sound; all at once if `whole`.
 
     A mark goes out with the sound in which it begins. Closing this closes `sounds`. `delay` is how many seconds the
-    sound comes after its marks.
+    sound comes after its marks, `lead` and `tail` are those of a `Trimmer`.
     """
-    trimmer = Trimmer(sample_rate=sample_rate, lead=LEAD_SECONDS, tail=(0.0, TAIL_SECONDS))
+    trimmer = Trimmer(sample_rate=sample_rate, lead=lead, tail=tail)
     ready: list[bytes] = []
     waiting: list[Mark] = []
     seconds = 0.0

@@ -10,7 +10,19 @@ from app.audio.pcm import from_bytes, to_float32
 from app.errors import NothingToSpeak
 from app.tts.backends.tone import Tone
 from app.tts.leveler import Leveler
-from app.tts.score import CHUNK_SECONDS, CLOSE_SECONDS, MIN_MARK_SECONDS, Pause, Phrase, Score, perform, play, silence
+from app.tts.score import (
+    CHUNK_SECONDS,
+    CLOSE_SECONDS,
+    MAX_MARK_SECONDS,
+    MIN_MARK_SECONDS,
+    Pause,
+    Phrase,
+    Score,
+    Seam,
+    perform,
+    play,
+    silence,
+)
 from app.tts.speech import Gender, Mark, MarkKind, Sound, Utterance, Voice
 from app.tts.treatment import Treatment
 
@@ -103,9 +115,18 @@ async def test_parts_can_be_played_while_they_are_made():
     assert len([sound async for sound in play(tone, phrase("abc", gain=3.0))]) == 3
 
 
-async def test_a_piece_is_played_with_its_rest():
-    sounds = [sound async for sound in play(Tone(sample_rate=RATE), Phrase(Utterance("ab", VOICE), rest=0.1))]
-    assert sum(seconds(sound) for sound in sounds) == pytest.approx(0.2)
+async def test_a_piece_is_played_with_the_silence_that_is_behind_it():
+    piece = Phrase(Utterance("ab", VOICE), seam=Seam(follows=False, tail=(0.1, 0.4)))
+    sounds = [sound async for sound in play(Tone(sample_rate=RATE), piece)]
+    assert sum(seconds(sound) for sound in sounds) == pytest.approx(0.2, abs=0.001)
+
+
+async def test_pieces_are_played_as_a_whole_score_is_performed():
+    score = Score((phrase("你好，"), phrase("hello", LOW), Pause(0.2), phrase("再见")))
+    voice = Padded(sample_rate=RATE)
+    whole = await perform(voice, score)
+    played = [sound for part in score.cut(size=99, first_size=99) async for sound in play(voice, part)]
+    assert b"".join(sound.pcm for sound in played) == whole.pcm
 
 
 def test_a_score_without_a_phrase_is_none():
@@ -127,7 +148,13 @@ def test_cut_parts_are_short_and_in_order():
         "今天玩游戏。",
         "ok",
     ]
-    assert [part.rest for part in parts if isinstance(part, Phrase)] == [MIN_MARK_SECONDS, MIN_MARK_SECONDS, 0.0, 0.0]
+    between = (MIN_MARK_SECONDS, MAX_MARK_SECONDS)
+    assert [part.seam for part in parts if isinstance(part, Phrase)] == [
+        Seam(follows=False, tail=between),
+        Seam(follows=True, tail=between),
+        Seam(follows=True, tail=(0.0, CLOSE_SECONDS)),
+        Seam(follows=True, tail=None),
+    ]
     assert parts[3] == Pause(0.2)
     assert [part.utterance.voice for part in parts if isinstance(part, Phrase)] == [VOICE, VOICE, VOICE, LOW]
 
@@ -173,11 +200,11 @@ async def test_a_phrase_is_treated_whole_or_played(leveler):
 
 async def test_marks_of_a_treated_phrase_stay_and_its_rest_follows():
     utterance = Utterance("你好", VOICE, marks=True)
-    part = Phrase(utterance, rest=0.1, treatment=TREATED)
+    part = Phrase(utterance, seam=Seam(follows=False, tail=(0.1, 0.4)), treatment=TREATED)
     plain = [sound async for sound in play(Tone(sample_rate=RATE), Phrase(utterance))]
     treated = [sound async for sound in play(Tone(sample_rate=RATE), part)]
     assert [mark for sound in treated for mark in sound.marks] == [mark for sound in plain for mark in sound.marks]
-    assert sum(map(seconds, treated)) == pytest.approx(0.1 + sum(map(seconds, plain)))
+    assert sum(map(seconds, treated)) == pytest.approx(0.1 + sum(map(seconds, plain)), abs=0.001)
 
 
 async def test_a_long_treated_phrase_is_handed_on_in_chunks():

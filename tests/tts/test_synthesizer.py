@@ -491,6 +491,14 @@ async def stream_all(synthesizer: Synthesizer, request: SpeechRequest) -> None:
     await synthesizer.stream(request, client="a", emit=lambda data: None, room=anyio.lowlevel.checkpoint)
 
 
+@pytest.mark.parametrize(("is_gradual", "first"), [(True, "one, two, three."), (False, "one, ")])
+async def test_a_stream_begins_with_a_short_piece_where_that_is_heard_sooner(is_gradual, first):
+    backend = FakeBackend(traits=Traits(fidelity=3, is_gradual=is_gradual))
+    async with engine(backend) as synthesizer:
+        await stream_all(synthesizer, replace(HELLO, text="one, two, three."))
+    assert backend.spoken[0] == first
+
+
 async def test_the_first_sound_of_a_stream_is_told_once():
     told: list[tuple[str, float]] = []
     synthesizer = Synthesizer(

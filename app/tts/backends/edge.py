@@ -89,7 +89,7 @@ class Edge:
     """
 
     name = BACKEND
-    traits = Traits(fidelity=3, is_costly=True, lookahead=0.5)
+    traits = Traits(fidelity=3, is_costly=True, lookahead=0.5, is_gradual=True)
     sample_rate = SAMPLE_RATE
 
     def __init__(

@@ -86,7 +86,7 @@ class Xtts:
     name = BACKEND
     sample_rate = SAMPLE_RATE
     concurrency = 1
-    traits = Traits(fidelity=3, is_costly=True)
+    traits = Traits(fidelity=3, is_costly=True, is_gradual=True)
 
     def __init__(
         self,
