@@ -104,6 +104,13 @@ class SpeechMeter:
         self._unit = full_scale**2
         self._sums = np.zeros(0)
         self._rest = np.zeros(0, np.float32)
+        self._squares = 0.0
+
+    @property
+    def rms(self) -> float:
+        """DBFS of all that was heard, unweighted and with its pauses."""
+        n = len(self._sums) * self._step + len(self._rest)
+        return to_decibels(math.sqrt(self._squares / max(n, 1) / self._unit))
 
     @property
     def seconds(self) -> float:
@@ -112,6 +119,7 @@ class SpeechMeter:
 
     def push(self, samples: Samples) -> None:
         """Hear the next samples: float32, shape `(n,)`."""
+        self._squares += float(np.dot(samples, samples))
         if len(self._rest):
             samples = np.concatenate((self._rest, samples))
         steps = len(samples) // self._step

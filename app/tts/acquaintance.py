@@ -24,14 +24,20 @@ class Impression:
     """Highest sample of an utterance in dBFS, on average."""
     drive: float = 0.0
     """dB of gain that made up for what was limited."""
+    rms: float = 0.0
+    """dBFS of all its samples, pauses included: what can be told at a glance."""
 
     def mix(self, other: "Impression") -> "Impression":
         """Return the mean, weighted by seconds."""
         seconds = self.seconds + other.seconds
         share = other.seconds / seconds
-        pairs = (self.lufs, other.lufs), (self.peak, other.peak), (self.drive, other.drive)
-        lufs, peak, drive = (old + (new - old) * share for old, new in pairs)
-        return Impression(lufs, seconds, peak, drive)
+        return Impression(
+            self.lufs + (other.lufs - self.lufs) * share,
+            seconds,
+            self.peak + (other.peak - self.peak) * share,
+            self.drive + (other.drive - self.drive) * share,
+            self.rms + (other.rms - self.rms) * share,
+        )
 
     def worth(self, seconds: float) -> "Impression":
         """Return the same, worth no more than so many seconds."""

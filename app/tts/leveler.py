@@ -1,10 +1,10 @@
 """Every voice equally loud: one loudness for all backends, voices and lines, and no peak that clips.
 
 The voices of one backend differ by 7 LU, and the lines of one voice by up to 5: short words are louder than sentences.
-Lines are measured and limited by themselves, which takes 0.15 ms for each second of speech. A voice that is known well
-and peaks little keeps its gain instead in lines of a second and more, which lie within 1.5 LU of it: that takes 0.03 ms
-for a line. A stream that goes out while it is made begins at what its voice was like before, or else its backend, and
-follows what it hears (`levelled_stream`).
+Lines are measured and limited by themselves, which takes 0.15 ms for each second of speech. Of a voice that is known
+well and peaks little a glance is enough in lines of a second and a half and more, since its spectrum and its pauses
+hardly change: that takes 0.04 ms for a line. A stream that goes out while it is made begins at what its voice was like
+before, or else its backend, and follows what it hears (`levelled_stream`).
 """
 
 import math
@@ -15,7 +15,7 @@ import numpy as np
 
 from app.audio.level import MIN_CHANGE, Level
 from app.audio.loudness import to_amplitude, to_decibels
-from app.audio.pcm import SAMPLE_BYTES, SCALE, from_bytes, to_bytes
+from app.audio.pcm import SCALE, Pcm, from_bytes, to_bytes
 from app.runtime.workers import Workers
 from app.tts.acquaintance import Acquaintance, Impression
 from app.tts.levelled_stream import LevelledStream, highest, meter
@@ -26,13 +26,16 @@ Result = TypeVar("Result")
 
 LIGHT_BYTES = 256 * 1024
 """PCM that is measured and limited in a millisecond: 6 s at 22,050 Hz."""
-LIGHT_CONSTANT_BYTES = 4 * 1024 * 1024
-"""PCM that is only multiplied in a millisecond."""
+GLANCED_BYTES = 4 * 1024 * 1024
+"""PCM that is glanced at and multiplied in a millisecond."""
+GLANCE = 8
+"""Every so many samples are looked at. The energy of speech does not care that what lies above is folded down."""
 KNOWN_SECONDS = 12.0
-"""Speech of a voice after which its gain is not looked for in every line: some five lines."""
-CONSTANT_SECONDS = 1.0
-"""Lines that are at least so long are as loud as their voice: of 128 lines of espeak-ng all were within 1.5 LU."""
-CONSTANT_EXCESS = 3.0
+"""Speech of a voice after which a glance is enough: some five lines."""
+GLANCE_SECONDS = 1.5
+"""Shorter lines are measured. Of 1,000 longer ones of six voices of espeak-ng the glance was 0.2 LU off on average, and
+1.1 at most; the usual loudness of their voice was 0.7 and 3.3 LU off."""
+GLANCE_EXCESS = 3.0
 """dB by which the peaks of a voice may be cut off; the limiter comes down on voices whose peaks are higher."""
 CUT_MARGIN = 1.2
 """dB that cut samples stay below the peak that is allowed: a wave that is cut overshoots between them."""
@@ -57,18 +60,16 @@ class Leveler:
 
         `volume` is what was asked for, in dB beside the target; -inf is silence. Silence stays as it is.
         """
-        gain = None if volume else self._constant_gain(voice, len(pcm) / SAMPLE_BYTES / sample_rate)
+        samples = from_bytes(pcm)
+        gain = None if volume else self._gain_at_a_glance(samples, voice, sample_rate)
         if gain is not None:
-            ceiling = to_amplitude(self._target.peak_dbfs - CUT_MARGIN) * SCALE
-            return await self._run(
-                lambda: _multiply(pcm, to_amplitude(gain), ceiling), is_light=len(pcm) <= LIGHT_CONSTANT_BYTES
-            )
+            return await self._run(lambda: self._multiply(samples, gain), is_light=len(pcm) <= GLANCED_BYTES)
         levelled, heard = await self._run(
-            lambda: self._measured(pcm, sample_rate, volume), is_light=len(pcm) <= LIGHT_BYTES
+            lambda: self._measured(samples, sample_rate, volume), is_light=len(pcm) <= LIGHT_BYTES
         )
         if heard is not None and not volume:
             self.known.learn(voice, heard)
-        return levelled
+        return pcm if levelled is samples else to_bytes(levelled)
 
     def stream(self, voice: Voice, sample_rate: int, *, volume: float = 0.0, lookahead: float = 0.0) -> LevelledStream:
         """Begin an utterance that goes out while it is made; `volume` as for `level`.
@@ -84,36 +85,41 @@ class Leveler:
             return work()
         return await self._workers.run(CODEC_POOL, work)
 
-    def _constant_gain(self, voice: Voice, seconds: float) -> float | None:
+    def _gain_at_a_glance(self, samples: Pcm, voice: Voice, sample_rate: int) -> float | None:
         """Return the dB for a line of a voice that is known well enough, None where it must be measured."""
         known = self.known.voice(voice)
-        if known is None or known.seconds < KNOWN_SECONDS or seconds < CONSTANT_SECONDS:
+        if known is None or known.seconds < KNOWN_SECONDS or len(samples) < GLANCE_SECONDS * sample_rate:
             return None
-        gain = self._target.gain(known.lufs)
-        if known.peak + gain - self._target.peak_dbfs > CONSTANT_EXCESS or self.known.skip(voice) >= CHECK_EVERY:
+        unlike = glance(samples) - known.rms
+        gain = self._target.gain(known.lufs + unlike)
+        if known.peak + unlike + gain - self._target.peak_dbfs > GLANCE_EXCESS:
             return None
-        return gain
+        return gain if self.known.skip(voice) < CHECK_EVERY else None
 
-    def _measured(self, pcm: bytes, sample_rate: int, volume: float) -> tuple[bytes, Impression | None]:
+    def _multiply(self, samples: Pcm, decibels: float) -> bytes:
+        """Multiply and cut off at the peak, in as few passes through memory as numpy can."""
+        gain = to_amplitude(decibels) if abs(decibels) >= MIN_CHANGE else 1.0
+        most = np.int16(min(to_amplitude(self._target.peak_dbfs - CUT_MARGIN) * SCALE / gain, 32767))
+        scaled = samples.clip(-most, most)
+        if gain != 1.0:
+            np.multiply(scaled, np.float32(gain), out=scaled, casting="unsafe")
+        return to_bytes(scaled)
+
+    def _measured(self, samples: Pcm, sample_rate: int, volume: float) -> tuple[Pcm, Impression | None]:
         if volume == -math.inf:
-            return bytes(len(pcm)), None
-        samples, hearing = from_bytes(pcm), meter(sample_rate)
+            return np.zeros_like(samples), None
+        hearing = meter(sample_rate)
         hearing.push(samples.astype(np.float32))
         lufs, peak = hearing.loudness(), highest(samples)
         if lufs is None:
-            return pcm, None
+            return samples, None
         brought, drive = self._target.bring(
             samples, hearing, lufs=lufs, peak=peak, sample_rate=sample_rate, volume=volume
         )
-        return (pcm if brought is samples else to_bytes(brought)), Impression(lufs, hearing.seconds, peak, drive)
+        return brought, Impression(lufs, hearing.seconds, peak, drive, hearing.rms)
 
 
-def _multiply(pcm: bytes, gain: float, ceiling: float) -> bytes:
-    """Multiply int16 and cut it off at the ceiling, in as few passes through memory as numpy can."""
-    if abs(to_decibels(gain)) < MIN_CHANGE:
-        gain = 1.0
-    most = np.int16(min(ceiling / gain, 32767))
-    scaled = from_bytes(pcm).clip(-most, most)
-    if gain != 1.0:
-        np.multiply(scaled, np.float32(gain), out=scaled, casting="unsafe")
-    return to_bytes(scaled)
+def glance(samples: Pcm) -> float:
+    """Return about the dBFS of all samples, -inf for silence."""
+    some = samples[::GLANCE].astype(np.float32)
+    return to_decibels(math.sqrt(float(np.dot(some, some)) / max(len(some), 1)) / SCALE)

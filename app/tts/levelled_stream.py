@@ -74,7 +74,8 @@ class LevelledStream:
             )
             rest = to_bytes(brought)
         if lufs is not None and not self._volume:
-            self._known.learn(self._voice, Impression(lufs, self._heard.seconds, self._peak, self._drive))
+            heard = self._heard
+            self._known.learn(self._voice, Impression(lufs, heard.seconds, self._peak, self._drive, heard.rms))
         return rest
 
     def _begin(self) -> Pcm:

@@ -111,6 +111,14 @@ def test_the_meter_knows_how_long_it_heard():
     assert meter.seconds == pytest.approx(2_100 / 8_000)
 
 
+@pytest.mark.parametrize(("amplitude", "dbfs"), [(0.5, -9.03), (0.05, -29.03), (0.0, -math.inf)])
+def test_the_meter_knows_the_level_too(amplitude, dbfs):
+    meter = SpeechMeter(sample_rate=48_000)
+    for part in np.split(amplitude * sine(997, 48_000), 3):
+        meter.push(part.astype(np.float32))
+    assert meter.rms == pytest.approx(dbfs, abs=0.01)
+
+
 def test_the_estimate_knows_another_full_scale():
     meter = SpeechMeter(sample_rate=22_050, full_scale=32768.0)
     meter.push(babble(22_050) * 32768)
