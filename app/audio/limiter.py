@@ -19,9 +19,10 @@ RELEASE = 0.1
 """Of the full gain, by which the gain may rise in a block: from half of it to all of it in 100 ms."""
 MARGIN = 0.6
 """dB that samples stay below the ceiling, for what is not found of the peaks between them."""
-SUSPECT = 0.7
+SUSPECT = 0.5
 """Fraction of the ceiling, and of the highest sample of a block, above which peaks between samples are looked for. They
-are up to 3 dB higher than the samples in voices that hiss, and in those of espeak-ng that overload its 16 bits."""
+are up to 5 dB higher than the samples in voices that hiss or stop dead, and in those that overload espeak-ng's 16 bits.
+"""
 CLOSE = 0.25
 """dB by which loudness may be missed."""
 MOST_STEPS = 8
