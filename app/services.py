@@ -173,6 +173,7 @@ class Services:
             maker=load_secret(settings.data_dir / "server.id").hex(),
             render=encode_item,
             on_owed=self.webhooks.look,
+            on_done=lambda status: self.metrics.takes_done(status).inc(),
         )
         self._open = AsyncExitStack()
         self._group: TaskGroup
@@ -238,6 +239,8 @@ class Services:
             self._jobs[report.name].waiting.set(report.waiting)
         self.metrics.cache_bytes.set(self.synthesizer.cache.size_bytes)
         self.metrics.disk_cache_bytes.set(self.synthesizer.cache.disk_bytes)
+        self.metrics.takes_waiting.set(self.studio.waiting)
+        self.metrics.takes_making.set(self.studio.making)
         return self.metrics.render()
 
     def _all_time(self) -> dict[str, Any]:

@@ -3,8 +3,13 @@ from pathlib import Path
 import anyio
 import pytest
 
+from app.audio.format import Format
+from app.audio.wav import HEADER_BYTES
+from app.errors import InvalidInput
 from app.services import BACKENDS, Services
 from app.settings import Settings
+from app.takes.store import Page
+from app.takes.take import TakeRequest, Wording
 from app.tts.speech import SpeechRequest
 from tests.eventually import eventually
 
@@ -63,3 +68,23 @@ async def test_authorities_that_are_not_there_are_told(tmp_path):
     edge = BACKENDS["edge"](Settings(_env_file=None, data_dir=tmp_path, edge_ca_file="/no/such.pem"))
     async with edge.running():
         assert "/no/such.pem cannot be used" in edge.health().reason
+
+
+async def test_takes_outlive_the_server_and_are_counted(tmp_path):
+    async with services(tmp_path) as server:
+        voice = (await server.studio.list_voices("ann", Page()))[0]
+        (take,) = await server.studio.make_takes("ann", [TakeRequest(Wording("Hello there."), voice.id)])
+        await server.studio.encoded(take.id, Format.FLAC)
+        assert 'takes_done_total{status="ready"} 1.0' in server.render_metrics()[0].decode()
+    async with services(tmp_path) as server:
+        kept = await server.studio.find_take("ann", take.id)
+        recording = await server.studio.recording(take.id)
+    assert recording.size_bytes == HEADER_BYTES + 2 * kept.recorded.duration > HEADER_BYTES
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"webhook_networks": ("10.0.0.1/8",)}, {"webhook_networks": ("here",)}, {"webhook_secret": "too short"}]
+)
+async def test_settings_of_webhooks_that_are_wrong_are_said(tmp_path, wrong):
+    with pytest.raises(InvalidInput):
+        services(tmp_path, **wrong)

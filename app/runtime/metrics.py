@@ -98,6 +98,9 @@ class Metrics:
         self.cache_misses = Counter("cache_misses", "Lookups that it did not.", registry=registry)
         self.cache_bytes = Gauge("cache_bytes", "Bytes in the cache in memory.", registry=registry)
         self.disk_cache_bytes = Gauge("disk_cache_bytes", "Bytes in the cache on disk.", registry=registry)
+        self.takes_waiting = Gauge("takes_waiting", "Takes that wait to be made.", registry=registry)
+        self.takes_making = Gauge("takes_making", "Takes that are being made.", registry=registry)
+        self.takes_done = Family(Counter("takes_done", "Takes that ended.", ["status"], registry=registry), 1)
         self.http_requests = Family(
             Counter("http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry), 3
         )

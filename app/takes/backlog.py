@@ -4,7 +4,9 @@ Accounts take turns, one take each; an account's own takes keep their order. Onl
 in the store until its turn comes, so a thousand long texts take no memory.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app.errors import Overloaded
 
@@ -18,6 +20,7 @@ class Backlog:
         self._total = total
         self._waiting: OrderedDict[str, OrderedDict[str, None]] = OrderedDict()
         self._count = 0
+        self._reserved: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return self._count
@@ -25,17 +28,20 @@ class Backlog:
     def __contains__(self, take_id: str) -> bool:
         return any(take_id in takes for takes in self._waiting.values())
 
-    def check(self, owner: str, more: int) -> None:
-        """Refuse what would be too much.
+    @contextmanager
+    def room(self, owner: str, more: int) -> Iterator[None]:
+        """Hold room for takes that are to be added within the block, whoever else comes meanwhile.
 
         Raises:
             Overloaded: an account, or all together, would have more waiting than they may.
         """
-        own = len(self._waiting.get(owner, ()))
-        if self._per_account and own + more > self._per_account:
-            raise Overloaded(f"{own} takes of this account wait, and {more} more, {self._per_account} may")
-        if self._total and self._count + more > self._total:
-            raise Overloaded(f"{self._count} takes wait, {self._total} may")
+        self._check(owner, more)
+        self._reserved[owner] += more
+        try:
+            yield
+        finally:
+            self._reserved[owner] -= more
+            self._reserved += Counter()  # forgets accounts without any
 
     def add(self, owner: str, take_id: str) -> None:
         """Let a take wait."""
@@ -61,6 +67,14 @@ class Backlog:
         del takes[take_id]
         self._took(owner)
         return True
+
+    def _check(self, owner: str, more: int) -> None:
+        own = len(self._waiting.get(owner, ())) + self._reserved[owner]
+        if self._per_account and own + more > self._per_account:
+            raise Overloaded(f"{own} takes of this account wait, and {more} more, {self._per_account} may")
+        everybodys = self._count + self._reserved.total()
+        if self._total and everybodys + more > self._total:
+            raise Overloaded(f"{everybodys} takes wait, {self._total} may")
 
     def _took(self, owner: str) -> None:
         self._count -= 1

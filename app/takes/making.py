@@ -54,6 +54,8 @@ class Booth:
     recordings: Recordings
     ledger: Callable[[], Ledger]
     """Makes one for a take."""
+    on_done: Callable[[Status], None] = lambda status: None
+    """Told how each take ended."""
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep
 
 
@@ -243,6 +245,7 @@ class Making:
         except Unavailable as error:
             logger.error("how take %s ended is not stored: %s", take.id, error)
             await self._fail(str(error))
+        self._booth.on_done(self.take.status)
         self._say()
 
     async def _fail(self, error: str) -> None:

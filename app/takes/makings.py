@@ -8,8 +8,8 @@ Rules of this file:
 """
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 
 import anyio
@@ -72,8 +72,19 @@ class Makings:
         for take_id in tuple(self._present):
             self._gone(take_id)
 
-    def check(self, owner: str, more: int) -> None:
-        """Refuse what cannot wait.
+    @property
+    def waiting(self) -> int:
+        """Takes of the backlog."""
+        return len(self._backlog)
+
+    @property
+    def making(self) -> int:
+        """Takes that are made now."""
+        return sum(making is not None for making in self._present.values())
+
+    @contextmanager
+    def room(self, owner: str, more: int) -> Iterator[None]:
+        """Hold room for takes that are to be enqueued within the block.
 
         Raises:
             Draining: nothing new is taken.
@@ -81,7 +92,8 @@ class Makings:
         """
         if not self._is_open:
             raise Draining("the server is stopping and takes no new takes")
-        self._backlog.check(owner, more)
+        with self._backlog.room(owner, more):
+            yield
 
     def start(self, making: Making) -> None:
         """Make a take at once.

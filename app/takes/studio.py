@@ -86,6 +86,7 @@ class Studio:
         maker: str,
         render: Render,
         on_owed: Callable[[], None],
+        on_done: Callable[[Status], None] = lambda status: None,
         ids: Ids | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
@@ -100,6 +101,7 @@ class Studio:
             maker: name of this server, the same at every start.
             render: writes a take or a voice as webhooks are told it.
             on_owed: told when calls to webhooks are owed.
+            on_done: told how each take ended that this server ended.
             ids: makes ids; None for the clock's.
             clock: seconds since the epoch.
             sleep: waits so many seconds.
@@ -115,7 +117,10 @@ class Studio:
         self._sleep = sleep
         hooks = Hooks(render, self._ids, clock=clock)
         self._booth = Booth(
-            recordings, lambda: Ledger(store, hooks, maker=maker, on_owed=on_owed, sleep=sleep), sleep=sleep
+            recordings,
+            lambda: Ledger(store, hooks, maker=maker, on_owed=on_owed, sleep=sleep),
+            on_done=on_done,
+            sleep=sleep,
         )
         self._makings = Makings(
             Backlog(per_account=limits.waiting_per_account, total=limits.waiting),
@@ -131,16 +136,18 @@ class Studio:
             forget=recordings.delete,
             stop=lambda take, status, error: self._makings.end(take.owner, take.id, status, error),
             on_owed=on_owed,
+            on_done=on_done,
             clock=clock,
         )
         self._main_languages: dict[str, str] = {}
-        self._stock: set[str] = set()
+        self._stocked: set[str] = set()
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> "Studio":
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._makings)
             await self._upkeep.recover()
+            await self._bring_voices()
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
             group.start_soon(self._look_after)
@@ -151,6 +158,16 @@ class Studio:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._running.aclose()
+
+    @property
+    def waiting(self) -> int:
+        """Takes of this server that wait to be made."""
+        return self._makings.waiting
+
+    @property
+    def making(self) -> int:
+        """Takes that are made now."""
+        return self._makings.making
 
     def models(self) -> list[Model]:
         """Return what can speak now."""
@@ -170,15 +187,12 @@ class Studio:
         """
         if self._limits.batch and len(requests) > self._limits.batch:
             raise InvalidInput(f"{len(requests)} takes at once, {self._limits.batch} may")
-        self._makings.check(owner, len(requests))
-        voices: dict[str, Voice] = {}
-        for request in requests:
-            if request.voice_id not in voices:
-                voices[request.voice_id] = await self._voices.find(owner, request.voice_id)
-            self._read(request.wording, voices[request.voice_id])
-            await anyio.lowlevel.checkpoint()  # a thousand of them take a second
-        takes = [self._new_take(owner, request) for request in requests]
-        await self._add(takes)
+        with self._makings.room(owner, len(requests)):
+            for request in requests:
+                self._read(request.wording, await self._voices.find(owner, request.voice_id))
+                await anyio.lowlevel.checkpoint()  # a thousand of them take a second
+            takes = [self._new_take(owner, request) for request in requests]
+            await self._add(takes)
         return takes
 
     async def perform_take(self, owner: str, request: TakeRequest, listener: Listener, *, client: Hashable) -> Take:
@@ -253,10 +267,10 @@ class Studio:
 
     async def make_voice(self, owner: str, request: VoiceRequest) -> Voice:
         """Store a new voice as `waiting`, which is done when its example take is; raises as `make_takes` does."""
-        self._makings.check(owner, 1)
-        voice, take = self._new_voice(owner, request)
-        self._read(take.request.wording, voice)
-        await self._add([take], voice)
+        with self._makings.room(owner, 1):
+            voice, take = self._new_voice(owner, request)
+            self._read(take.request.wording, voice)
+            await self._add([take], voice)
         return voice
 
     async def perform_voice(self, owner: str, request: VoiceRequest, listener: Listener, *, client: Hashable) -> Voice:
@@ -281,6 +295,7 @@ class Studio:
 
     async def list_voices(self, owner: str, page: Page) -> list[Voice]:
         """Return the voices of the account and of everybody, newest first."""
+        await self._bring_voices()
         return await self._store.list_voices(owner, page)
 
     async def update_voice(self, owner: str, voice_id: str, change: VoiceChange) -> Voice:
@@ -394,7 +409,6 @@ class Studio:
         """Do from time to time what need not be done at once."""
         while True:
             try:
-                await self._bring_voices()
                 await self._upkeep.look()
                 await self._recordings.sweep(self._store.known_takes)
             except Unavailable as error:
@@ -403,7 +417,9 @@ class Studio:
 
     async def _bring_voices(self) -> None:
         """Keep the voices of everybody, of models that were not there before."""
-        for voice in stock_voices(self.models()):
-            if voice.id not in self._stock:
-                await self._store.add_voice(voice)
-                self._stock.add(voice.id)
+        new = set(self._synthesizer.available) - self._stocked
+        if not new:
+            return
+        for voice in stock_voices(model for model in self.models() if model.name in new):
+            await self._store.add_voice(voice)
+        self._stocked |= new

@@ -40,6 +40,7 @@ class Upkeep:
         forget: Callable[[str], Awaitable[None]],
         stop: Callable[[Take, Status, str], Awaitable[bool]],
         on_owed: Callable[[], None],
+        on_done: Callable[[Status], None] = lambda status: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Prepare.
@@ -52,6 +53,7 @@ class Upkeep:
             forget: removes the audio of a take.
             stop: ends a take that is being made here; returns whether it was.
             on_owed: told when calls to webhooks are owed.
+            on_done: told how each take ended.
             clock: seconds since the epoch.
         """
         self._store = store
@@ -61,6 +63,7 @@ class Upkeep:
         self._forget = forget
         self._stop = stop
         self._on_owed = on_owed
+        self._on_done = on_done
         self._clock = clock
 
     async def recover(self) -> None:
@@ -99,7 +102,8 @@ class Upkeep:
         """End a take that is not being made, and the voice whose example it is."""
         ended = replace(take, status=status, error=error)
         owed = self._hooks.owed(ended)
-        if await self._store.save_take(ended, deliveries=owed) and owed:
+        if await self._store.save_take(ended, deliveries=owed):
+            self._on_done(status)
             self._on_owed()
         await self._forget(take.id)
         await self.end_example(take, status)

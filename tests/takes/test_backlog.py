@@ -35,16 +35,30 @@ def test_a_take_may_leave():
     assert (len(backlog), emptied(backlog)) == (2, ["a1", "b2"])
 
 
+def add(backlog: Backlog, owner: str, *take_ids: str) -> None:
+    with backlog.room(owner, len(take_ids)):
+        for take_id in take_ids:
+            backlog.add(owner, take_id)
+
+
 def test_an_account_has_no_more_than_it_may_and_all_together_neither():
     backlog = Backlog(per_account=2, total=3)
-    backlog.check("a", 2)
     with pytest.raises(Overloaded, match="2 may"):
-        backlog.check("a", 3)
-    backlog.add("a", "a0")
-    backlog.add("a", "a1")
-    backlog.check("b", 1)
+        add(backlog, "a", "a0", "a1", "a2")
+    add(backlog, "a", "a0", "a1")
     with pytest.raises(Overloaded, match="3 may"):
-        backlog.check("b", 2)
+        add(backlog, "b", "b0", "b1")
+    add(backlog, "b", "b0")
+    assert len(backlog) == 3
+
+
+def test_room_that_is_held_is_nobody_elses_until_it_is_given_back():
+    backlog = Backlog(per_account=2, total=0)
+    with backlog.room("a", 2):
+        with pytest.raises(Overloaded):
+            add(backlog, "a", "a0")
+        add(backlog, "b", "b0")
+    add(backlog, "a", "a0", "a1")
 
 
 @given(st.text("abc"), st.sets(st.integers(0, 30)))

@@ -172,5 +172,5 @@ async def test_the_end_of_the_server_cancels_and_frees_who_waits():
     assert (room.running, seen, set(room.made)) == ([], ["t0002"], {"t0001"})
     with pytest.raises(Draining):
         makings.start(FakeMaking(take(3)))
-    with pytest.raises(Draining):
-        makings.check("ann", 1)
+    with pytest.raises(Draining), makings.room("ann", 1):
+        pass

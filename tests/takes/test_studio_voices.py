@@ -8,7 +8,7 @@ from app.errors import Denied, InvalidInput, NotFound, Unavailable
 from app.takes.store import Page
 from app.takes.take import Status, Webhook, Wording
 from app.takes.voice import VoiceChange, VoiceGender, VoiceRequest
-from tests.eventually import eventually
+from app.tts.backend import Health
 from tests.takes.fake_store import FakeStore
 from tests.takes.stage import FOUR, WHOLE, FakeListener, ask, stage
 from tests.tts.fake_backend import FakeBackend
@@ -101,9 +101,17 @@ async def test_a_change_of_a_voice_leaves_its_sound():
             await scene.studio.update_voice("ann", "v1", VoiceChange(default_style=("shouting",)))
 
 
+async def test_voices_of_a_model_that_comes_later_are_there_when_it_is():
+    backend = FakeBackend()
+    backend.state = Health(False, "loading")
+    async with stage(backend) as scene:
+        assert {voice.owner for voice in await scene.studio.list_voices("ann", Page())} == {"ann"}
+        backend.state = Health(True)
+        assert {voice.owner for voice in await scene.studio.list_voices("ann", Page())} == {"ann", None}
+
+
 async def test_everybodys_voices_are_there_and_nobodys_to_change():
     async with stage() as scene:
-        await eventually(lambda: any(voice.owner is None for voice in scene.store.voices.values()))
         everybodys = next(voice for voice in await scene.studio.list_voices("bob", Page()) if voice.owner is None)
         with pytest.raises(Denied):
             await scene.studio.update_voice("bob", everybodys.id, VoiceChange(name="mine"))
