@@ -30,8 +30,8 @@ class Keeper(Protocol):
     def keep(self, draft: "Draft") -> None:
         """Give the file its name."""
 
-    def drop(self, draft: "Draft") -> None:
-        """Leave nothing of it."""
+    def drop(self, draft: "Draft") -> bool:
+        """Take its name from it; False if it was kept or dropped before."""
 
 
 class Draft:
@@ -52,8 +52,13 @@ class Draft:
         self.size_bytes = 0
         self._keeper = keeper
         self._position = 0
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.file = OpenFile(os.open(self.own_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        keeper.reserve(self, 0)  # before it is there, so that nobody takes it for abandoned
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.file = OpenFile(os.open(self.own_path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except OSError:
+            keeper.drop(self)
+            raise
 
     def write(self, data: bytes, /) -> int:
         """Write all of `data` at the position, which moves behind it.
@@ -97,4 +102,5 @@ class Draft:
 
     def drop(self) -> None:
         """Leave nothing of the file; if it is kept or dropped already, nothing happens."""
-        self._keeper.drop(self)
+        if self._keeper.drop(self):
+            os.truncate(self.file.number, 0)  # frees the disk here: the last close may be in the event loop

@@ -1,4 +1,4 @@
-"""The folder of the recordings: what its files are called, and how it stays within its bounds.
+"""The folder of the recordings, and how it stays within its bounds.
 
 Rules of this file:
 
@@ -10,46 +10,33 @@ Rules of this file:
    may be about to open them. Who has opened a file reads it to its end, whatever becomes of its name.
 3. A file gets its name when it is whole. An unfinished one that nobody here writes is what a killed server left.
    Nothing waits for the disk (no fsync): a loss of power may leave a file shorter than its header says, which tells.
+4. Listing a hundred thousand files takes a second or two, in which others go on: what they change meanwhile is looked
+   at again. Only who needs the room that is being made waits. A list of what goes first lasts for a thousand takes:
+   what is finished later goes later.
 
 Everything blocks, for the pool of files; threads may share a shelf.
 """
 
 import contextlib
+import heapq
 import os
-import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from app.audio.format import Format
 from app.errors import NotFound, Overloaded
-from app.takes.draft import DRAFT_SUFFIX, Draft, OpenFile
+from app.takes.draft import Draft, OpenFile
+from app.takes.inventory import Inventory, Kept, cost, cost_of, path_of
 
-BLOCK_BYTES: Final = 4096
-"""Files are counted in whole blocks, as the disk does."""
-
-SPARE: Final = 0.1
-"""The part of the bound that is freed at once when it is reached, so that the folder is rarely listed."""
+QUEUE: Final = 1000
+"""How many takes are noted, those to be removed first, each time that the folder is listed."""
 
 GRACE_SECONDS: Final = 60.0
 """Who was told the path of a file opens it within this time."""
-
-_FOLDER = re.compile(r"[0-9a-z]{2}")
-_NAME = re.compile(rf"(t[0-9a-z]{{26}})\.({'|'.join(Format)})(\.[0-9a-f]{{8}}{re.escape(DRAFT_SUFFIX)})?")
-
-
-@dataclass(slots=True)
-class _Kept:
-    """The files of one take."""
-
-    cost: int = 0
-    finished: float | None = None
-    """Seconds since the epoch; None: there is no wav."""
-    used: float = 0.0
-    paths: list[Path] = field(default_factory=list)
 
 
 class Shelf:
@@ -67,21 +54,25 @@ class Shelf:
             clock: seconds since the epoch, as file times are.
         """
         self.folder = folder
-        self.max_bytes = max_bytes
+        self._max_bytes = max_bytes
         self._max_age = max_age
         self._clock = clock
-        self._lock = threading.Lock()  # of the counts, and of names in the folder
+        self._lock = threading.Lock()  # of what follows, and of names in the folder; never held for long
         self._kept_bytes: int | None = None
-        self._drafts: dict[Path, int] = {}
+        self._drafts: dict[str, int] = {}
+        self._draft_bytes = 0
+        self._changed: set[str] | None = None
+        self._clearing = threading.Lock()  # held by whoever makes room, while it does
+        self._next_to_go: deque[tuple[bool, Kept]] = deque()
 
     @property
     def size_bytes(self) -> int:
         """What all files take; finished ones are counted from the first sweep on."""
-        return (self._kept_bytes or 0) + sum(self._drafts.values())
+        return (self._kept_bytes or 0) + self._draft_bytes
 
     def path(self, take_id: str, format: Format) -> Path:
         """Return where a file of a take is, or would be."""
-        return self.folder / take_id[-2:] / f"{take_id}.{format}"  # the last characters of an id are its random ones
+        return path_of(self.folder, take_id, format)
 
     def open(self, take_id: str, format: Format) -> OpenFile | None:
         """Open a finished file for reading and note that it is used; None if there is none."""
@@ -98,10 +89,7 @@ class Shelf:
         Raises:
             OSError: the folder refuses.
         """
-        draft = Draft(self.path(take_id, format), self)
-        with self._lock:
-            self._drafts[draft.own_path] = 0
-        return draft
+        return Draft(self.path(take_id, format), self)
 
     def reserve(self, draft: Draft, size_bytes: int) -> None:
         """Make room for a draft that is going to have this size.
@@ -109,123 +97,127 @@ class Shelf:
         Raises:
             Overloaded: what is being made takes all that there may be.
         """
-        cost = _cost(size_bytes)
-        with self._lock:
-            self._make_room(cost - self._drafts[draft.own_path])
-            self._drafts[draft.own_path] = cost
+        wanted = cost(size_bytes)
+        if self._take_room(draft, wanted):
+            return
+        with self._clearing:
+            if self._kept_bytes is None:
+                self._look()
+            while not self._take_room(draft, wanted):
+                if not self._make_room():
+                    raise Overloaded(f"recordings being made take {self.size_bytes} of {self._max_bytes} bytes")
 
     def keep(self, draft: Draft) -> None:
         """Give a file its name; see `Draft.keep`."""
         with self._lock:
             self._check_origin(draft.path)
             os.utime(draft.file.number, (self._clock(), self._clock()))
-            replaced = _cost_of(draft.path)
-            draft.own_path.replace(draft.path)
-            cost = self._drafts.pop(draft.own_path)
-            if self._kept_bytes is not None:
-                self._kept_bytes += cost - replaced
+            replaced = cost_of(draft.path)
+            os.replace(draft.own_path, draft.path)
+            self._count(draft.path, self._forget(draft) - replaced)
 
-    def drop(self, draft: Draft) -> None:
-        """Leave nothing of an unfinished file; see `Draft.drop`."""
+    def drop(self, draft: Draft) -> bool:
+        """Take its name from an unfinished file; False if it was kept or dropped before."""
         with self._lock:
-            if self._drafts.pop(draft.own_path, None) is not None:
-                with contextlib.suppress(OSError):  # the next sweep removes what is left
-                    draft.own_path.unlink()
-                    os.truncate(draft.file.number, 0)  # frees the disk here: its last close may be in the event loop
+            if str(draft.own_path) not in self._drafts:
+                return False
+            self._forget(draft)
+            with contextlib.suppress(OSError):  # the next sweep removes what is left
+                draft.own_path.unlink()
+            return True
 
     def remove(self, take_id: str) -> None:
         """Remove the finished files of a take."""
         with self._lock:
             for format in Format:
-                path = self.path(take_id, format)
-                cost = _cost_of(path)
-                path.unlink(missing_ok=True)
-                if self._kept_bytes is not None:
-                    self._kept_bytes -= cost
+                self._unlink(str(self.path(take_id, format)))
 
     def sweep(self) -> None:
         """Remove what is too old, too much, or left by a server that was killed, and count what is there."""
-        with self._lock:
-            self._clear(leave=self.max_bytes)
+        with self._clearing:
+            self._look()
+            while self._max_bytes and self.size_bytes > self._max_bytes and self._make_room():
+                pass
 
     def finished_before(self, time: float) -> list[str]:
         """Return the ids of takes that were finished before a time in seconds since the epoch."""
+        takes = Inventory(self.folder).takes
+        return [id for id, kept in takes.items() if kept.finished is not None and kept.finished < time]
+
+    def _take_room(self, draft: Draft, wanted: int) -> bool:
+        own_path = str(draft.own_path)
         with self._lock:
-            return [id for id, kept in self._list().items() if kept.finished is not None and kept.finished < time]
+            more = wanted - self._drafts.setdefault(own_path, 0)
+            is_known = self._kept_bytes is not None
+            fits = not self._max_bytes or more <= 0 or (is_known and self.size_bytes + more <= self._max_bytes)
+            if fits:
+                self._drafts[own_path] = wanted
+                self._draft_bytes += more
+            return fits
+
+    def _forget(self, draft: Draft) -> int:
+        size = self._drafts.pop(str(draft.own_path))
+        self._draft_bytes -= size
+        return size
 
     def _check_origin(self, path: Path) -> None:
         origin = path.with_suffix(f".{Format.WAV}")
         if path != origin and not origin.exists():
             raise NotFound(f"the recording of take '{path.stem}' was removed meanwhile")
 
-    def _make_room(self, more: int) -> None:
-        if not self.max_bytes or more <= 0:
-            return
-        if self._kept_bytes is None:
-            self._clear(leave=self.max_bytes)
-        if self.size_bytes + more > self.max_bytes:
-            self._clear(leave=min(self.max_bytes - more, round(self.max_bytes * (1 - SPARE))))
-        if self.size_bytes + more > self.max_bytes:
-            raise Overloaded(f"recordings that are being made take {self.size_bytes} of {self.max_bytes} bytes")
+    def _look(self) -> None:
+        """List the folder: count what it holds, remove what is void, and note what is to go first."""
+        inventory = self._list()
+        for path in inventory.drafts:
+            self._unlink_abandoned(path)
+        for kept in inventory.takes.values():
+            if self._is_void(kept):
+                self.remove(kept.take_id)
+        valid = [(self._is_in_grace(kept), kept) for kept in inventory.takes.values() if not self._is_void(kept)]
+        first = heapq.nsmallest(QUEUE, valid, key=lambda item: (item[0], item[1].finished))
+        self._next_to_go = deque(first)
 
-    def _clear(self, *, leave: int) -> None:
-        takes = self._list()
-        for take_id, kept in list(takes.items()):
-            if kept.finished is None or self._is_old(kept.finished):
-                self._unlink(takes.pop(take_id).paths)
-        self._kept_bytes = sum(kept.cost for kept in takes.values())
-        now = self._clock()
-        for kept in sorted(takes.values(), key=lambda kept: (now - kept.used < GRACE_SECONDS, kept.finished)):
-            if not self.max_bytes or self.size_bytes <= leave:
-                break
-            self._unlink(kept.paths)
-            self._kept_bytes -= kept.cost
+    def _list(self) -> Inventory:
+        self._changed = changed = set[str]()
+        inventory = Inventory(self.folder)
+        with self._lock:
+            self._changed = None
+            for path in changed:
+                inventory.look_again(path)
+            self._kept_bytes = inventory.cost
+        return inventory
 
-    def _list(self) -> dict[str, _Kept]:
-        """Return all finished files by take, after removing unfinished ones that nobody writes."""
-        takes: dict[str, _Kept] = {}
-        for entry in _entries(self.folder):
-            name = _NAME.fullmatch(entry.name)
-            if name is None:
-                continue
-            take_id, format, is_draft = name.groups()
-            if is_draft:
-                self._unlink([] if Path(entry.path) in self._drafts else [Path(entry.path)])
-                continue
-            _add(takes.setdefault(take_id, _Kept()), entry, is_wav=format == Format.WAV)
-        return takes
+    def _make_room(self) -> bool:
+        """Remove the take that is to go first; False if there is none."""
+        if not self._next_to_go:
+            self._look()
+        if not self._next_to_go:
+            return False
+        was_in_grace, kept = self._next_to_go.popleft()
+        kept.look_again()
+        if was_in_grace or not self._is_in_grace(kept):
+            self.remove(kept.take_id)
+        return True
 
-    def _is_old(self, finished: float) -> bool:
-        return bool(self._max_age) and self._clock() - finished > self._max_age
+    def _is_in_grace(self, kept: Kept) -> bool:
+        return self._clock() - kept.used < GRACE_SECONDS
 
-    def _unlink(self, paths: Collection[Path]) -> None:
-        for path in paths:
-            path.unlink(missing_ok=True)
+    def _is_void(self, kept: Kept) -> bool:
+        return kept.finished is None or (bool(self._max_age) and self._clock() - kept.finished > self._max_age)
 
+    def _unlink(self, path: str) -> None:
+        size = cost_of(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            self._count(path, -size)
 
-def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as folders:
-        for each in folders:
-            if _FOLDER.fullmatch(each.name) and each.is_dir(follow_symlinks=False):
-                with os.scandir(each.path) as entries:
-                    yield from entries
+    def _unlink_abandoned(self, path: str) -> None:
+        with self._lock:
+            if path not in self._drafts:
+                Path(path).unlink(missing_ok=True)
 
-
-def _add(kept: _Kept, entry: "os.DirEntry[str]", *, is_wav: bool) -> None:
-    status = entry.stat(follow_symlinks=False)
-    kept.cost += _cost(status.st_size)
-    kept.used = max(kept.used, status.st_atime)
-    kept.paths.append(Path(entry.path))
-    if is_wav:
-        kept.finished = status.st_mtime
-
-
-def _cost_of(path: Path) -> int:
-    try:
-        return _cost(path.stat().st_size)
-    except FileNotFoundError:
-        return 0
-
-
-def _cost(size: int) -> int:
-    return size + -size % BLOCK_BYTES
+    def _count(self, path: str | Path, more: int) -> None:
+        if self._changed is not None:
+            self._changed.add(str(path))
+        if self._kept_bytes is not None:
+            self._kept_bytes += more

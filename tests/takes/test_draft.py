@@ -25,8 +25,9 @@ class Keeper:
     def keep(self, draft: Draft) -> None:
         draft.own_path.replace(draft.path)
 
-    def drop(self, draft: Draft) -> None:
+    def drop(self, draft: Draft) -> bool:
         draft.own_path.unlink()
+        return True
 
 
 def test_a_draft_has_not_its_name_before_it_is_kept(tmp_path):
@@ -56,7 +57,7 @@ def test_room_is_asked_for_only_where_it_grows(tmp_path):
     draft.seek(1)
     draft.write(b"BC")
     draft.write(b"DE")
-    assert (keeper.reserved, draft.size_bytes, draft.own_path.read_bytes()) == ([4, 5], 5, b"aBCDE")
+    assert (keeper.reserved, draft.size_bytes, draft.own_path.read_bytes()) == ([0, 4, 5], 5, b"aBCDE")
 
 
 def test_without_room_nothing_is_written(tmp_path):

@@ -14,8 +14,8 @@ from app.audio.decode import decode
 from app.audio.format import Format
 from app.errors import InvalidAudio, InvalidInput, NotFound, Overloaded, Unavailable
 from app.takes import copies
+from app.takes.inventory import BLOCK_BYTES
 from app.takes.recordings import BATCH, COPIES, UNKNOWN_SECONDS
-from app.takes.shelf import BLOCK_BYTES
 from tests.takes.shelves import IDS, Clock, names, no_room_behind, recordings
 
 pytestmark = pytest.mark.anyio

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from app.audio.format import Format
 from app.errors import NotFound, Overloaded
 from app.takes.draft import Draft
-from app.takes.shelf import BLOCK_BYTES, GRACE_SECONDS, Shelf
+from app.takes.inventory import BLOCK_BYTES, Inventory
+from app.takes.shelf import GRACE_SECONDS, Shelf
 from tests.takes.shelves import IDS, START, Clock, names
 
 
@@ -75,12 +77,47 @@ def test_those_finished_longest_ago_go_with_their_copies(tmp_path):
     assert kept.size_bytes == on_disk(tmp_path) == 8 * BLOCK_BYTES
 
 
-def test_a_bound_that_is_reached_frees_a_tenth_at_once(tmp_path):
+def test_no_more_goes_than_must(tmp_path):
     clock = Clock()
-    kept = shelf(tmp_path, blocks=40, clock=clock)
-    for number in range(41):
+    kept = shelf(tmp_path, blocks=20, clock=clock)
+    for number in range(25):
         put_later(kept, clock, number)
-    assert kept.size_bytes == on_disk(tmp_path) == 37 * BLOCK_BYTES
+    assert kept.size_bytes == on_disk(tmp_path) == 20 * BLOCK_BYTES
+    clock.now += GRACE_SECONDS
+    put(kept, 30, blocks=18)
+    assert names(tmp_path) == ["23.wav", "24.wav", "30.wav"]
+
+
+def test_the_folder_is_not_listed_for_each_take(tmp_path, monkeypatch):
+    clock, listed = Clock(), []
+    kept = shelf(tmp_path, blocks=20, clock=clock)
+    monkeypatch.setattr("app.takes.shelf.Inventory", lambda folder: listed.append(folder) or Inventory(folder))
+    for number in range(40):
+        put_later(kept, clock, number)
+    assert len(listed) <= 2
+    assert on_disk(tmp_path) == 20 * BLOCK_BYTES
+
+
+def test_what_was_asked_for_after_the_folder_was_listed_goes_last_too(tmp_path):
+    clock = Clock()
+    kept = shelf(tmp_path, blocks=4, clock=clock)
+    for number in range(5):
+        put_later(kept, clock, number)
+    kept.open(IDS[1], Format.WAV)
+    put(kept, 5)
+    assert names(tmp_path) == ["1.wav", "3.wav", "4.wav", "5.wav"]
+
+
+def test_a_copy_made_after_the_folder_was_listed_goes_with_its_wav(tmp_path):
+    clock = Clock()
+    kept = shelf(tmp_path, blocks=4, clock=clock)
+    for number in range(5):
+        put_later(kept, clock, number)
+    kept.remove(IDS[4])
+    put(kept, 1, format=Format.MP3)
+    clock.now += GRACE_SECONDS
+    put(kept, 5)
+    assert names(tmp_path) == ["2.wav", "3.wav", "5.wav"]
 
 
 def test_what_was_asked_for_in_the_last_minute_goes_last(tmp_path):
@@ -204,6 +241,44 @@ def test_a_folder_is_made_only_when_it_is_needed(tmp_path):
     kept.remove(IDS[0])
     assert kept.open(IDS[0], Format.WAV) is None
     assert not (tmp_path / "none").exists()
+
+
+def test_what_changes_while_the_folder_is_listed_is_seen(tmp_path, monkeypatch):
+    kept = shelf(tmp_path)
+    for number in range(3):
+        put(kept, number)
+
+    def list_slowly(folder):
+        before = Inventory(folder)
+        put(kept, 3, blocks=2)
+        put(kept, 0, format=Format.MP3)
+        put(kept, 1, blocks=3)
+        kept.remove(IDS[2])
+        begin(kept, 4)
+        return before
+
+    monkeypatch.setattr("app.takes.shelf.Inventory", list_slowly)
+    kept.sweep()
+    assert names(tmp_path) == ["0.mp3", "0.wav", "1.wav", "3.wav", "4.wav.tmp"]
+    assert kept.size_bytes == on_disk(tmp_path)
+
+
+def test_threads_share_a_shelf(tmp_path):
+    kept = shelf(tmp_path, blocks=30)
+
+    def work(thread):
+        for turn in range(40):
+            number = thread * 10 + turn % 10
+            put(kept, number, blocks=1 + turn % 3)
+            if turn % 7 == 0:
+                kept.remove(IDS[number])
+            if turn % 11 == thread:
+                kept.sweep()
+        return kept.size_bytes
+
+    with ThreadPoolExecutor(4) as pool:
+        assert max(pool.map(work, range(4))) <= 30 * BLOCK_BYTES
+    assert kept.size_bytes == on_disk(tmp_path)
 
 
 STEPS = st.lists(
