@@ -53,6 +53,7 @@ from app.tts.synthesizer import Synthesizer
 from app.tts.tape import CODEC_POOL
 
 MAX_VOICE_PROCESSES = 4
+MAX_TAKES_AT_ONCE = 4
 EDGE_START_SECONDS = 0.5  # a server without the internet must not wait for it
 WEBHOOK_SECONDS = 10.0
 
@@ -168,7 +169,7 @@ class Services:
                 text_characters=settings.takes_max_characters,
                 batch=settings.takes_max_batch,
                 waiting_per_account=settings.takes_max_waiting,
-                at_once=settings.takes_at_once,
+                at_once=settings.takes_at_once or min(cores, MAX_TAKES_AT_ONCE),
             ),
             maker=load_secret(settings.data_dir / "server.id").hex(),
             render=encode_item,

@@ -138,8 +138,8 @@ class Settings(BaseSettings):
     """Takes that may be asked for at once."""
     takes_max_waiting: Count = 2000
     """Takes of one account that may wait to be made."""
-    takes_at_once: PositiveInt = 4
-    """Takes made at the same time while nobody listens to them."""
+    takes_at_once: Count = 0
+    """Takes made at the same time while nobody listens to them; 0 makes one a core, at most four."""
     speak_max_connections: Count = 1000
     """WebSockets of the speak API, all accounts together."""
     speak_max_connections_per_account: Count = 100

@@ -29,27 +29,24 @@ from app.errors import (
     Denied,
     InvalidInput,
     NotFound,
-    TextTooLong,
     Unavailable,
-    VoiceNotFound,
 )
 from app.takes.backlog import Backlog
-from app.takes.casting import Casting
-from app.takes.design import design
 from app.takes.feed import Listener
 from app.takes.hooks import Hooks, Render
-from app.takes.ids import Ids, Kind, time_ms
+from app.takes.ids import Ids
 from app.takes.known_voices import KnownVoices
 from app.takes.ledger import Ledger
 from app.takes.making import Booth, Making
 from app.takes.makings import Makings
-from app.takes.model import Model, models
+from app.takes.model import Model
+from app.takes.orders import Orders
 from app.takes.reading import Reading
 from app.takes.recording import Recording
 from app.takes.recordings import Recordings
-from app.takes.stock import example_text, stock_voices
+from app.takes.stock import stock_voices
 from app.takes.store import Page, Store
-from app.takes.take import Status, Take, TakeRequest, Wording
+from app.takes.take import Status, Take, TakeRequest
 from app.takes.upkeep import UPKEEP_SECONDS, Upkeep
 from app.takes.voice import Voice, VoiceChange, VoiceRequest
 from app.tts.synthesizer import Synthesizer
@@ -69,7 +66,7 @@ class StudioLimits:
     """Takes that wait and that nobody listens to."""
     waiting: int = 20_000
     """The same, of all accounts together."""
-    at_once: int = 4
+    at_once: int = 2
     """Takes made at the same time that nobody listens to."""
 
 
@@ -107,15 +104,14 @@ class Studio:
             sleep: waits so many seconds.
         """
         self._synthesizer = synthesizer
-        self._casting = Casting(synthesizer)
         self._store = store
         self._voices = KnownVoices(store, clock=clock)
         self._recordings = recordings
         self._limits = limits
-        self._ids = ids or Ids(clock=clock)
-        self._clock = clock
         self._sleep = sleep
-        hooks = Hooks(render, self._ids, clock=clock)
+        ids = ids or Ids(clock=clock)
+        self._orders = Orders(synthesizer, ids, text_characters=limits.text_characters)
+        hooks = Hooks(render, ids, clock=clock)
         self._booth = Booth(
             recordings,
             lambda: Ledger(store, hooks, maker=maker, on_owed=on_owed, sleep=sleep),
@@ -139,7 +135,6 @@ class Studio:
             on_done=on_done,
             clock=clock,
         )
-        self._main_languages: dict[str, str] = {}
         self._stocked: set[str] = set()
         self._running = AsyncExitStack()
 
@@ -171,7 +166,7 @@ class Studio:
 
     def models(self) -> list[Model]:
         """Return what can speak now."""
-        return models(self._synthesizer)
+        return self._orders.models()
 
     # Takes
 
@@ -189,9 +184,9 @@ class Studio:
             raise InvalidInput(f"{len(requests)} takes at once, {self._limits.batch} may")
         with self._makings.room(owner, len(requests)):
             for request in requests:
-                self._read(request.wording, await self._voices.find(owner, request.voice_id))
+                self._orders.read(request.wording, await self._voices.find(owner, request.voice_id))
                 await anyio.lowlevel.checkpoint()  # a thousand of them take a second
-            takes = [self._new_take(owner, request) for request in requests]
+            takes = [self._orders.take(owner, request) for request in requests]
             await self._add(takes)
         return takes
 
@@ -206,8 +201,8 @@ class Studio:
             Draining: the server is stopping; if anything was told, the take is made when it is back.
         """
         voice = await self._voices.find(owner, request.voice_id)
-        reading = self._read(request.wording, voice)
-        making = self._making(self._new_take(owner, request), reading, client=client, is_heard=True)
+        reading = self._orders.read(request.wording, voice)
+        making = self._making(self._orders.take(owner, request), reading, client=client, is_heard=True)
         self._makings.start(making)
         await making.feed.follow(listener)
         return making.take
@@ -268,15 +263,15 @@ class Studio:
     async def make_voice(self, owner: str, request: VoiceRequest) -> Voice:
         """Store a new voice as `waiting`, which is done when its example take is; raises as `make_takes` does."""
         with self._makings.room(owner, 1):
-            voice, take = self._new_voice(owner, request)
-            self._read(take.request.wording, voice)
+            voice, take = self._orders.voice(owner, request)
+            self._orders.read(take.request.wording, voice)
             await self._add([take], voice)
         return voice
 
     async def perform_voice(self, owner: str, request: VoiceRequest, listener: Listener, *, client: Hashable) -> Voice:
         """Make a voice while somebody listens to its example take; as `perform_take`, but told of the voice."""
-        voice, take = self._new_voice(owner, request)
-        reading = self._read(take.request.wording, voice)
+        voice, take = self._orders.voice(owner, request)
+        reading = self._orders.read(take.request.wording, voice)
         making = self._making(take, reading, client=client, is_heard=True, voice=voice)
         self._makings.start(making)
         await making.feed.follow(listener)
@@ -330,46 +325,6 @@ class Studio:
         voice = await self.find_voice(owner, voice_id)
         raise Denied(f"voice '{voice.id}' belongs to everybody and stays as it is")
 
-    def _new_take(self, owner: str, request: TakeRequest) -> Take:
-        take_id = self._ids.new(Kind.TAKE)
-        return Take(take_id, owner, request, Status.WAITING, time_ms(take_id))
-
-    def _new_voice(self, owner: str, request: VoiceRequest) -> tuple[Voice, Take]:
-        model = next((model for model in self.models() if model.name == request.model), None)
-        if model is None:
-            raise InvalidInput(f"model '{request.model}' is none that can speak now", field="model")
-        model.check(gender=request.gender, style=request.default_style)
-        voice_id = self._ids.new(Kind.VOICE)
-        wording = request.example or Wording(example_text(model))
-        take = self._new_take(owner, TakeRequest(wording, voice_id))
-        sound = design(voice_id, request.gender, request.description)
-        return Voice(voice_id, owner, request, sound, Status.WAITING, time_ms(voice_id), take.id), take
-
-    def _read(self, wording: Wording, voice: Voice) -> Reading:
-        """Look whether a wording can be spoken; raises what a client is told if it cannot."""
-        length, limit = len(wording.text), self._limits.text_characters
-        if limit and length > limit:
-            raise TextTooLong(f"text has {length} characters, {limit} may", length=length, limit=limit)
-        try:
-            return Reading(
-                wording,
-                voice,
-                synthesizer=self._synthesizer,
-                casting=self._casting,
-                default_language=self._default_language(voice.request.model),
-            )
-        except VoiceNotFound as error:
-            field = "override_language" if wording.override_language else "text"
-            raise InvalidInput(
-                f"model '{voice.request.model}' does not speak this language: {error}", field=field
-            ) from error
-
-    def _default_language(self, model: str) -> str:
-        """Return the language of texts that do not show theirs: the main one of the model."""
-        if model not in self._main_languages:
-            self._main_languages |= {model.name: model.languages[0] for model in self.models() if model.languages}
-        return self._main_languages.get(model, "en-US")
-
     async def _add(self, takes: Sequence[Take], voice: Voice | None = None) -> None:
         ledger = self._booth.ledger()
         await ledger.open(takes, voice)
@@ -397,7 +352,7 @@ class Studio:
             return None
         try:
             voice = await self.find_voice(owner, take.request.voice_id)
-            reading = self._read(take.request.wording, voice)
+            reading = self._orders.read(take.request.wording, voice)
         except (BackendUnavailable, InvalidInput, NotFound) as error:
             await self._upkeep.end(take, Status.ERROR, str(error))
             return None
