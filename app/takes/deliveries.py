@@ -39,8 +39,11 @@ class Delivery:
 
     @property
     def receiver(self) -> str:
-        """Host and port that are called, as the URL writes them but in lower case."""
-        return urlsplit(self.url).netloc.rpartition("@")[2].lower()
+        """Host and port that are called, as the URL writes them but in lower case; empty if it cannot be read."""
+        try:
+            return urlsplit(self.url).netloc.rpartition("@")[2].lower()
+        except ValueError:
+            return ""
 
 
 class Deliveries(Protocol):

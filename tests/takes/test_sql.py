@@ -167,16 +167,6 @@ async def test_as_many_ids_as_a_page_may_have(store):
     assert await store.known_takes(every) == set(every)
 
 
-@pytest.mark.parametrize(
-    ("values", "field"),
-    [({"length": 0}, "length"), ({"length": 1001}, "length"), ({"number": 0}, "page"), ({"ids": ("t",) * 1001}, "ids")],
-)
-def test_a_page_has_bounds(values, field):
-    with pytest.raises(InvalidInput) as caught:
-        Page(**values)
-    assert caught.value.field == field
-
-
 async def test_an_id_that_cannot_be_is_nobodys(store):
     await store.add_takes([take()], maker="m")
     for id in ["", "t\0", "t\ud800", "t\u00e9", "' OR 1=1 --"]:
