@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     webhook_networks: Names = ()
     """Networks that webhooks may be called in although they are not public: 192.168.1.0/24."""
     webhook_attempts: PositiveInt = 8
-    """How often a webhook that does not answer is called; the waits between grow from seconds to six hours."""
+    """How often a webhook that does not answer is called; the waits between grow from seconds to hours."""
 
     wyoming_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """TCP port of the Wyoming protocol, for Home Assistant: usually 10200; 0 turns it off."""
