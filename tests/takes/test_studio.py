@@ -268,6 +268,12 @@ async def test_an_account_has_no_more_takes_waiting_than_it_may():
         backend.open_gate()
 
 
+async def test_there_are_no_more_takes_at_once_than_there_may_be():
+    async with stage(batch=2) as scene:
+        with pytest.raises(InvalidInput, match="3 takes at once, 2 may"):
+            await scene.studio.make_takes("ann", [ask()] * 3)
+
+
 async def test_accounts_take_turns_and_a_batch_makes_nobody_wait_who_listens():
     backend = FakeBackend(gated=True)
     async with stage(backend, at_once=1) as scene, anyio.create_task_group() as group:
@@ -477,6 +483,26 @@ async def test_what_is_not_done_within_a_day_ends_as_timeout():
         await anyio.sleep(601)
         assert [scene.take(take.id).status for take in takes] == [Status.TIMEOUT] * 2
         assert [body for hook, body in scene.hooks() if hook == "done"] == [b"timeout"] * 2
+
+
+async def test_upkeep_waits_for_a_store_that_is_away(caplog):
+    class Away(FakeStore):
+        is_away = False
+
+        async def overdue_takes(self, **options):
+            if self.is_away:
+                raise Unavailable("the database is away")
+            return await super().overdue_takes(**options)
+
+    async with stage(FakeBackend(gated=True), Away()) as scene:
+        (take,) = await scene.studio.make_takes("ann", [ask()])
+        scene.clock[0] += 24 * 3600 + 1
+        scene.store.is_away = True
+        await anyio.sleep(601)
+        scene.store.is_away = False
+        await anyio.sleep(601)
+        assert scene.take(take.id).status is Status.TIMEOUT
+    assert "the database is away" in caplog.text
 
 
 async def test_models_are_the_backends_that_can_speak():
