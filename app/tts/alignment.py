@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from app.tts.speech import Mark, MarkKind
+from app.tts.spoken_words import SpokenWord, is_sound
 
 STRESS = "ˈˌ"
 """Stands before the syllable that it belongs to, and is no sound."""
@@ -19,23 +20,24 @@ class Timed:
     end: float
 
 
-def words_of(symbols: Iterable[str]) -> int:
-    """Count the words of phonemes: what stands between spaces and is more than punctuation."""
-    return sum(any(map(_is_sound, word)) for word in "\0".join(symbols).replace("\0 \0", "\n").split("\n"))
+def groups_of(symbols: Iterable[str]) -> list[str]:
+    """Return the words of phonemes: what stands between spaces and is more than punctuation."""
+    words = "\0".join(symbols).replace("\0 \0", "\n").split("\n")
+    return [word.replace("\0", "").strip() for word in words if any(map(is_sound, word))]
 
 
-def align(timed: Sequence[Timed], words: Sequence[str] = ()) -> tuple[Mark, ...]:
+def align(timed: Sequence[Timed], words: Sequence[SpokenWord] = ()) -> tuple[Mark, ...]:
     """Return a mark for each phoneme, and one for each word before its first phoneme.
 
-    `words` are the written ones, in order. They are used only if there are as many of them as of spoken ones: a
-    number that is read as several words makes every guess wrong.
+    `words` are in order; their numbers count the groups of `timed` in which something sounds.
     """
     spoken = [phonemes for group in _groups(timed) if (phonemes := _phonemes(group))]
-    named = words if len(words) == len(spoken) else ()
+    named = {word.first: word for word in words}
     marks: list[Mark] = []
     for index, phonemes in enumerate(spoken):
-        if named:
-            marks.append(Mark(MarkKind.WORD, named[index], phonemes[0].start, phonemes[-1].end))
+        word = named.get(index)
+        if word is not None and word.end <= len(spoken):
+            marks.append(Mark(MarkKind.WORD, word.text, phonemes[0].start, spoken[word.end - 1][-1].end))
         marks.extend(phonemes)
     return tuple(marks)
 
@@ -62,4 +64,4 @@ def _phonemes(group: Sequence[Timed]) -> list[Mark]:
 
 
 def _is_sound(symbol: str) -> bool:
-    return any(unicodedata.category(character) in ("Ll", "Lu", "Lo") for character in symbol)
+    return any(map(is_sound, symbol))

@@ -52,6 +52,10 @@ class Job:
     """As the worker names it."""
     speed: float = 1.0
     max_seconds: float = 600.0
+    whole: bool = False
+    """Whether nobody listens before the end."""
+    marks: bool = False
+    """Whether the times of words and phonemes are wanted."""
 
     def encode(self) -> bytes:
         """Return the bytes of a request; half surrogates survive as JSON escapes."""

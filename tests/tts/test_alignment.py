@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.tts.alignment import Timed, align, words_of
+from app.tts.alignment import Timed, align, groups_of
 from app.tts.speech import Mark, MarkKind
+from app.tts.spoken_words import SpokenWord
 
 
 def timed(symbols: str) -> list[Timed]:
@@ -12,10 +13,18 @@ def timed(symbols: str) -> list[Timed]:
 
 
 @pytest.mark.parametrize(
-    ("symbols", "count"), [("", 0), ("həlˈoʊ", 1), ("hə wɜː", 2), ("hə , wɜː !", 2), (" hə  wɜː ", 2), ("5 2", 0)]
+    ("symbols", "groups"),
+    [
+        ("", []),
+        ("həlˈoʊ", ["həlˈoʊ"]),
+        ("hə wɜː", ["hə", "wɜː"]),
+        ("hə , wɜː !", ["hə", "wɜː"]),
+        (" hə  wɜː ", ["hə", "wɜː"]),
+        ("5 2", []),
+    ],
 )
-def test_words_are_what_stands_between_spaces(symbols: str, count: int) -> None:
-    assert words_of(symbols) == count
+def test_words_are_what_stands_between_spaces(symbols: str, groups: list[str]) -> None:
+    assert groups_of(symbols) == groups
 
 
 def test_phonemes_carry_their_lengths_and_tones_but_no_stress() -> None:
@@ -26,20 +35,26 @@ def test_phonemes_carry_their_lengths_and_tones_but_no_stress() -> None:
 
 
 def test_each_word_comes_before_its_first_phoneme() -> None:
-    marks = align(timed("ab ,c."), ["Ah,", "see"])
-    assert marks[0] == Mark(MarkKind.WORD, "Ah,", 0.0, 0.2)
-    assert [mark.text for mark in marks] == ["Ah,", "a", "b", "see", "c"]
+    marks = align(timed("ab ,c."), [SpokenWord("Ah", 0, 1), SpokenWord("see", 1, 2)])
+    assert marks[0] == Mark(MarkKind.WORD, "Ah", 0.0, 0.2)
+    assert [mark.text for mark in marks] == ["Ah", "a", "b", "see", "c"]
 
 
-@pytest.mark.parametrize("words", [["one"], ["one", "two", "three"]])
-def test_words_that_do_not_fit_are_left_out(words: list[str]) -> None:
-    assert {mark.kind for mark in align(timed("ab c"), words)} == {MarkKind.PHONEME}
+def test_a_word_of_several_groups_lasts_as_long_as_they() -> None:
+    marks = align(timed("ab c d"), [SpokenWord("25", 0, 2), SpokenWord("of", 2, 3)])
+    assert [(mark.start, mark.end) for mark in marks if mark.kind is MarkKind.WORD] == [(0.0, 0.4), (0.5, 0.6)]
+
+
+@pytest.mark.parametrize("word", [SpokenWord("before", -1, 1), SpokenWord("beyond", 1, 3)])
+def test_words_that_are_not_all_there_are_left_out(word: SpokenWord) -> None:
+    assert {mark.kind for mark in align(timed("ab c"), [word])} == {MarkKind.PHONEME}
 
 
 @given(st.text("abɑ ˈː5,.\u0303", max_size=30))
 def test_marks_come_in_order_and_within_the_speech(symbols: str) -> None:
-    marks = align(timed(symbols), [str(number) for number in range(words_of(symbols))])
+    count = len(groups_of(symbols))
+    marks = align(timed(symbols), [SpokenWord(str(number), number, number + 1) for number in range(count)])
     starts = [mark.start for mark in marks]
     assert starts == sorted(starts)
     assert all(0 <= mark.start <= mark.end <= len(symbols) / 10 for mark in marks)
-    assert sum(mark.kind is MarkKind.WORD for mark in marks) == words_of(symbols)
+    assert sum(mark.kind is MarkKind.WORD for mark in marks) == count

@@ -141,6 +141,8 @@ class Kokoro:
             voice=self.find_voice(utterance.voice.id).id,
             speed=utterance.speed,
             max_seconds=self._max_seconds,
+            whole=whole,
+            marks=utterance.marks,
         )
         async with aclosing(self._processes.speak(job, utterance.voice.id)) as sounds:
             async for sound in sounds:

@@ -8,7 +8,7 @@ It loads the model and speaks a word before it is ready, so that a broken file o
 import sys
 import zipfile
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,10 +19,11 @@ import numpy.typing as npt
 from app.errors import BackendUnavailable, ChorusError, WorkerFailed
 from app.runtime.child import Channel, run
 from app.tts import pieces
-from app.tts.alignment import Timed, align
-from app.tts.backends.kokoro_phonemes import Reader, readers
+from app.tts.alignment import Timed, align, groups_of
+from app.tts.backends.kokoro_phonemes import readers
 from app.tts.backends.kokoro_voices import BACKEND, LANGUAGES, Mixture, is_speakable, parse
 from app.tts.model_worker import OUT_OF_MEMORY, Introduction, Job, Part, brief, explain_import, onnx_errors, serve
+from app.tts.spoken_words import match
 
 SAMPLE_RATE = 24_000
 SPEEDS = (0.5, 2.0)
@@ -32,6 +33,8 @@ FIRST_PIECE_CHARACTERS = 30
 """The first sound of a long text comes when the first clause is done."""
 STYLES_KEPT = 32
 """Of voices and mixtures, half a megabyte each; kokoro-onnx reads them from the file each time."""
+WORDS_KEPT = 4096
+"""As each is read alone, which takes a millisecond."""
 SENTENCE_PAUSE = 0.25
 """Seconds, as kokoro-onnx puts between its own batches."""
 
@@ -54,9 +57,10 @@ class Speaker:
         self.voices = [name for name in names if name[0] in self._readers]
         self.silent = {name: missing[name[0]] for name in names if name[0] in missing}
         self._mix = lru_cache(maxsize=STYLES_KEPT)(self._read_styles)
+        self._read_word = lru_cache(maxsize=WORDS_KEPT)(lambda letter, word: self._readers[letter](word))
 
     def speak(self, job: Job) -> Iterator[Part]:
-        """Yield the speech piece by piece, a few sentences each, the first one short.
+        """Yield the speech piece by piece, a few sentences each, the first one short if somebody listens.
 
         Raises:
             VoiceNotFound: there is no such voice.
@@ -66,23 +70,24 @@ class Speaker:
         mixture = parse(job.voice, self.voices)
         style, letter = self._mix(mixture), mixture.first[0]
         speed = min(max(job.speed, SPEEDS[0]), SPEEDS[1])
-        texts = pieces.split(
-            job.text, size=PIECE_CHARACTERS, first_size=FIRST_PIECE_CHARACTERS, language=LANGUAGES[letter]
-        )
+        first_size = None if job.whole else FIRST_PIECE_CHARACTERS
+        texts = list(pieces.split(job.text, size=PIECE_CHARACTERS, first_size=first_size, language=LANGUAGES[letter]))
         for index, text in enumerate(texts):
             with onnx_errors(WorkerFailed, RuntimeError, ValueError, LookupError, AssertionError):
-                part = self._say(text, self._readers[letter], style, speed)
+                part = self._say(text, letter, style, speed, marks=job.marks)
             if part is not None:
                 yield part if index == len(texts) - 1 else _paused(part)
 
-    def _say(self, text: str, read: Reader, style: npt.NDArray[np.float32], speed: float) -> Part | None:
+    def _say(self, text: str, letter: str, style: npt.NDArray[np.float32], speed: float, *, marks: bool) -> Part | None:
         """Speak one piece; None if there is nothing in it that the model has a symbol for."""
-        phonemes = read(text.replace("\0", " "))
+        text = text.replace("\0", " ")
+        phonemes = self._readers[letter](text)
         if not self._kokoro.tokenizer.known(phonemes).strip():
             return None
         samples, sample_rate, spoken = self._kokoro.create_timed(phonemes, style, speed=speed, is_phonemes=True)
-        timed = [Timed(each.phoneme, each.start, each.end) for each in spoken]
-        return Part(np.asarray(samples, np.float32), sample_rate, align(timed, text.split()))
+        timed = [Timed(each.phoneme, each.start, each.end) for each in spoken] if marks else []
+        words = match(text, groups_of(each.symbol for each in timed), partial(self._read_word, letter))
+        return Part(np.asarray(samples, np.float32), sample_rate, align(timed, words))
 
     def _read_styles(self, mixture: Mixture) -> npt.NDArray[np.float32]:
         styles = [share * self._kokoro.get_voice_style(name) for name, share in mixture.shares]

@@ -179,6 +179,8 @@ class Piper:
             voice=name if speaker is None else f"{name}#{speaker}",
             speed=min(max(utterance.speed, SPEEDS[0]), SPEEDS[1]),
             max_seconds=self._max_seconds,
+            whole=whole,
+            marks=utterance.marks,
         )
         async with aclosing(self._source.speak(job, self._known[name], utterance.voice, whole=whole)) as sounds:
             async for sound in sounds:

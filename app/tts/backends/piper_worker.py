@@ -10,6 +10,8 @@ makes room.
 import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,9 +19,10 @@ from typing import Any, TypeAlias
 
 from app.errors import BackendUnavailable, ChorusError, VoiceNotFound, WorkerFailed
 from app.runtime.child import Channel, run
-from app.tts.alignment import Timed, align, words_of
+from app.tts.alignment import Timed, align, groups_of
 from app.tts.backends.piper_voices import BACKEND, Model, read_models
 from app.tts.model_worker import OUT_OF_MEMORY, Introduction, Job, Part, brief, explain_import, onnx_errors, serve
+from app.tts.spoken_words import SpokenWord, match
 
 PiperVoice: TypeAlias = Any
 AudioChunk: TypeAlias = Any
@@ -27,6 +30,9 @@ AudioChunk: TypeAlias = Any
 
 SAMPLE_RATE = 22050
 """Of nearly all published voices; the others are resampled."""
+
+WORDS_KEPT = 4096
+"""As each is read alone, which takes a millisecond."""
 
 PINYIN_MODEL = Path("g2pW", "g2pw.onnx")
 """piper would download it in the middle of a job, so voices that need it are not used without."""
@@ -100,6 +106,7 @@ class Speaker:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self._read_word = lru_cache(maxsize=WORDS_KEPT)(self._read)
 
     def speak(self, job: Job) -> Iterator[Part]:
         """Yield the speech sentence by sentence.
@@ -117,15 +124,24 @@ class Speaker:
         )
         # piper reads phonemes between double brackets, and espeak-ng, in it, no further than a zero
         text = job.text.replace("[[", "[ [").replace("\0", " ")
-        words = text.split()
         with onnx_errors(WorkerFailed, RuntimeError, ValueError, LookupError):
-            total = sum(words_of(sentence) for sentence in voice.phonemize(text))
-            if total != len(words):
-                words = []
-            for chunk in voice.synthesize(text, config, include_alignments=True):
-                count = words_of(chunk.phonemes)
-                yield Part(chunk.audio_float_array, chunk.sample_rate, align(_timed(chunk), words[:count]))
-                del words[:count]
+            words = self._words(name, text) if job.marks else ()
+            begin = 0
+            for chunk in voice.synthesize(text, config, include_alignments=job.marks):
+                here = [replace(word, first=word.first - begin, end=word.end - begin) for word in words]
+                begin += len(groups_of(chunk.phonemes))
+                yield Part(chunk.audio_float_array, chunk.sample_rate, align(_timed(chunk), here))
+
+    def _words(self, name: str, text: str) -> tuple[SpokenWord, ...]:
+        if (
+            self._shelf.models[name].phonemes == "pinyin"
+        ):  # read by a neural network, which takes its time for each word
+            return ()
+        groups = [group for sentence in self._shelf.take(name).phonemize(text) for group in groups_of(sentence)]
+        return match(text, groups, partial(self._read_word, name))
+
+    def _read(self, name: str, word: str) -> str:
+        return "".join(symbol for sentence in self._shelf.take(name).phonemize(word) for symbol in sentence)
 
 
 def _damage() -> tuple[type[Exception], ...]:

@@ -82,11 +82,12 @@ async def test_mandarin_is_read_with_its_tones(many_models: Path) -> None:
             assert rms(await speak(backend, text, "zf_xiaobei")) > 3000
 
 
-async def test_clauses_come_one_by_one_and_join_to_the_same(kokoro: Kokoro) -> None:
+async def test_the_first_clause_comes_early_to_who_listens(kokoro: Kokoro) -> None:
     utterance = Utterance(ENGLISH, kokoro.find_voice("af_bella"))
-    sounds = [sound.pcm async for sound in kokoro.synthesize(utterance, whole=False)]
-    assert len(sounds) == 2
-    assert b"".join(sounds) == (await speak(kokoro)).tobytes()
+    heard, whole = [[sound.pcm async for sound in kokoro.synthesize(utterance, whole=whole)] for whole in (False, True)]
+    assert (len(heard), len(whole)) == (2, 1)
+    assert len(heard[0]) < len(heard[1])
+    assert 0 <= len(b"".join(heard)) - len(whole[0]) <= 2 * 24_000  # a pause, and what the model says of none
 
 
 async def test_speed_changes_the_length_and_not_the_pitch(kokoro: Kokoro) -> None:
@@ -112,7 +113,16 @@ async def test_times_are_told_by_models_that_know_them(tmp_path: Path) -> None:
     backend = Kokoro(tmp_path)
     async with backend.running():
         marks = await marks_of(backend)
-    assert [mark.text for mark in marks if mark.kind is MarkKind.WORD] == ENGLISH.split()
+    assert [mark.text for mark in marks if mark.kind is MarkKind.WORD] == [
+        "Hello",
+        "there",
+        "my",
+        "friend",
+        "How",
+        "are",
+        "you",
+        "today",
+    ]
     assert [mark.start for mark in marks] == sorted(mark.start for mark in marks)
 
 
@@ -121,7 +131,7 @@ async def test_model_that_tells_no_times_has_no_marks(kokoro: Kokoro) -> None:
 
 
 async def marks_of(backend: Kokoro) -> list[Mark]:
-    utterance = Utterance(ENGLISH, backend.find_voice("af_bella"))
+    utterance = Utterance(ENGLISH, backend.find_voice("af_bella"), marks=True)
     return [mark async for sound in backend.synthesize(utterance, whole=True) for mark in sound.marks]
 
 

@@ -56,7 +56,7 @@ async def speak(
 
 
 async def marks_of(backend: Piper, text: str, voice: str = TINY) -> list[Mark]:
-    utterance = Utterance(text, backend.find_voice(voice))
+    utterance = Utterance(text, backend.find_voice(voice), marks=True)
     return [mark async for sound in backend.synthesize(utterance, whole=True) for mark in sound.marks]
 
 
@@ -101,10 +101,23 @@ async def test_words_and_phonemes_have_their_times(piper: Piper) -> None:
     pytest.importorskip("onnx", reason="piper reads times with the package onnx")
     marks = await marks_of(piper, ENGLISH)
     words = [mark for mark in marks if mark.kind is MarkKind.WORD]
-    assert [mark.text for mark in words] == ENGLISH.split()
+    assert [mark.text for mark in words] == ["Hello", "there", "my", "friend", "How", "are", "you", "today"]
     assert {mark.kind for mark in marks} == set(MarkKind)
     assert [mark.start for mark in marks] == sorted(mark.start for mark in marks)
     assert words[-1].end <= len(await speak(piper)) / piper.sample_rate
+
+
+async def test_words_that_are_read_as_one_have_one_time(piper: Piper) -> None:
+    pytest.importorskip("onnx", reason="piper reads times with the package onnx")
+    marks = await marks_of(piper, "One of the best. It goes on for a long time, all 25 of them!")
+    words = [mark.text for mark in marks if mark.kind is MarkKind.WORD]
+    assert " ".join(words) == "One of the best It goes on for a long time all 25 of them"
+    assert {"of the", "for a", "25"} <= set(words)
+
+
+async def test_nobody_is_told_times_who_did_not_ask(piper: Piper) -> None:
+    sounds = piper.synthesize(Utterance(ENGLISH, piper.find_voice(TINY)), whole=True)
+    assert not any([sound.marks async for sound in sounds])
 
 
 async def test_model_that_tells_no_times_has_no_marks(piper: Piper) -> None:
