@@ -35,6 +35,7 @@ async def test_a_finished_recording_is_a_wav(tmp_path):
     await recording.finish()
     assert recording.path.read_bytes() == wav.encode(b"abcdef", sample_rate=RATE) == await read_all(recording)
     assert (recording.is_finished, recording.duration, recording.sample_rate) == (True, 3, RATE)
+    assert recording.size_bytes == HEADER + 6
 
 
 async def test_while_it_is_made_its_header_knows_no_length(tmp_path):
@@ -184,6 +185,17 @@ async def test_a_file_cut_off_by_others_is_said(tmp_path):
     os.truncate(recording.path, 50)
     with pytest.raises(Unavailable, match="ends before"):
         await recording.read(0, 100)
+
+
+async def test_a_disk_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    recording = await recordings(tmp_path).begin(IDS[0], RATE)
+
+    def fail(*arguments):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(Unavailable, match="cannot be read: Input/output error"):
+        await recording.read(0, 1)
 
 
 async def test_a_read_returns_no_more_than_its_bound(tmp_path):
