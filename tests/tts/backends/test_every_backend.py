@@ -173,7 +173,8 @@ async def test_speech_is_audible_and_takes_its_time(backend: Backend, tag: str) 
 @pytest.mark.parametrize("tag", TEXTS)
 async def test_hurried_speech_is_the_same_as_whole_speech(backend: Backend, tag: str) -> None:
     whole, hurried = await speak(backend, tag), await speak(backend, tag, whole=False)
-    pause = 0.15 * backend.sample_rate  # espeak-ng rests longer between sentences when its buffers are large
+    # espeak-ng rests longer between sentences when its buffers are large, Kokoro behind an early first clause
+    pause = 0.45 * backend.sample_rate
     assert len(hurried) == pytest.approx(len(whole), abs=max(pause, 0.05 * len(whole)))
     assert rms(hurried) == pytest.approx(rms(whole), rel=0.2)
 
