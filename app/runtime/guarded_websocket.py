@@ -23,12 +23,13 @@ The application finds its own connection in `scope["extensions"][EXTENSION]`, a 
 
 Private parts of uvicorn 0.54 that this file leans on, each with a test that fails when it moves: the overridden
 methods, `conn`, `queue`, `frames`, `read_paused`, `writable`, `close_sent`, `close_timer`, `disconnected` and the
-timers of the keepalive; of websockets 17: `max_message_size`, `current_size`, `eof_sent`, `reader.buffer` and the
-nesting of the parser. Without them: one more server on a port of its own for the route with large messages, and the
-deadlines in a proxy.
+timers of the keepalive; of websockets 17: `max_message_size`, `current_size`, `eof_sent`, `writes`, `reader.buffer`
+and the nesting of the parser. Without them: one more server on a port of its own for the route with large messages, and
+the deadlines in a proxy.
 """
 
 import asyncio
+import struct
 from collections.abc import Generator
 from contextlib import suppress
 from typing import Any, cast
@@ -62,6 +63,7 @@ SERVICE_RESTART = 1012
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 
 _NOTHING = memoryview(b"")
+_FINAL_TEXT = 0x81
 _PARSE_FRAME = Frame.parse.__func__.__code__  # type: ignore[attr-defined]
 
 
@@ -239,6 +241,25 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
 
     # Writing
 
+    async def send(self, message: Any) -> None:
+        """Send an ASGI message, waiting while the transport is above its high-water mark.
+
+        Text on an open connection, which is nearly all that is sent, goes out as it is behind the header of its frame
+        (RFC 6455, 5.2): the parent's way makes one more copy of a megabyte, and thirty calls.
+        """
+        text = message.get("text")
+        if text is None or not self._is_open():
+            await super().send(message)
+            return
+        data = text.encode()
+        self.transport.writelines((_text_header(len(data)), data))
+
+    def _is_open(self) -> bool:
+        """Tell whether a message may go out now, and no byte is in its way."""
+        ends = self.close_sent or self.disconnected or self.conn.state is not OPEN
+        in_the_way = self.conn.writes or self.conn.extensions or not self.writable.is_set()
+        return self.handshake_complete and not (ends or in_the_way)
+
     def pause_writing(self) -> None:
         """Note that the transport is full, and watch that the peer takes some of it."""
         super().pause_writing()
@@ -315,6 +336,15 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         if self.close_timer is not None:
             self.close_timer.cancel()
         self.close_timer = self.loop.call_later(LINGER, self.transport.abort)
+
+
+def _text_header(size: int) -> bytes:
+    """Return the header of an unmasked, unfragmented frame of text."""
+    if size < 126:
+        return bytes((_FINAL_TEXT, size))
+    if size < 65_536:
+        return struct.pack("!BBH", _FINAL_TEXT, 126, size)
+    return struct.pack("!BBQ", _FINAL_TEXT, 127, size)
 
 
 def _is_inside_frame(parser: Generator[None, None, None]) -> bool:

@@ -149,6 +149,17 @@ async def test_fragments_make_one_message() -> None:
         assert await client.read_frame() == (TEXT, b"abc")
 
 
+@both_loops
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 300_000])
+async def test_text_of_any_size_comes_back_in_one_frame(size: int) -> None:
+    text = "é".encode() * (size // 2) + b"x" * (size % 2)
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large")
+        for _ in range(3):
+            await client.send(frame(TEXT, text))
+            assert await client.read_frame() == (TEXT, text)
+
+
 async def test_many_tiny_fragments_end_the_connection() -> None:
     async with serve(App()) as live, wire(live.port) as client:
         await client.open("/large")
