@@ -80,7 +80,8 @@ class Reading:
         yield from self._lines
 
     async def count(self) -> int:
-        """Return how many pieces the wording has. Others may go on while a long one is cut."""
+        """Return how many pieces the wording has. Others go on while a long one is cut."""
+        await anyio.lowlevel.checkpoint()
         while self._cut_on():
             await anyio.lowlevel.checkpoint()
         return len(self._pieces)
