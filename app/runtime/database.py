@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.errors import Unavailable
 from app.runtime.engines import describe, is_outage, make_engines, parse_url
+from app.runtime.notices import listen
 from app.runtime.schema import migrate
 from app.runtime.workers import Workers
 
@@ -87,6 +88,17 @@ class Database:
         """
         async with self._turn:
             await self._workers.run(WRITE_POOL, lambda: migrate(self._url))
+
+    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """Call `heard` once it listens, and with every notice on a channel of PostgreSQL, until it is cancelled.
+
+        SQLite tells nothing: it returns at once.
+
+        Raises:
+            Unavailable: the connection cannot be made, or broke; notices may have been missed.
+        """
+        if self.dialect == "postgresql":
+            await listen(self._url, channel, heard)
 
     async def check(self) -> None:
         """Ask the database for a sign of life; it may take a few seconds to fail.

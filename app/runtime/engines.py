@@ -148,6 +148,24 @@ def postgres_engine(url: URL, *, connections: int, statement_timeout: float = 30
     that does nothing is ended after 60; `?options=-c...` in the URL overrides this. A server that vanished from
     the network is noticed after 30 seconds.
     """
+    return create_engine(
+        url.set(query={}),
+        connect_args=_arguments(url, statement_timeout),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_CONNECT_TIMEOUT,
+        pool_pre_ping=True,
+        hide_parameters=True,
+    )
+
+
+def listening_arguments(url: URL) -> dict[str, Any]:
+    """Return what psycopg needs to connect to a PostgreSQL database, for a connection outside the pool."""
+    bare = url.set(query={})
+    return {**bare.get_dialect()().create_connect_args(bare)[1], **_arguments(url, statement_timeout=30.0)}
+
+
+def _arguments(url: URL, statement_timeout: float) -> dict[str, Any]:
     options = [
         f"-c statement_timeout={int(statement_timeout * 1000)}",
         "-c lock_timeout=10000",
@@ -155,22 +173,13 @@ def postgres_engine(url: URL, *, connections: int, statement_timeout: float = 30
     ]
     given = url.query.get("options", ())
     options += [given] if isinstance(given, str) else given
-    arguments: dict[str, Any] = {
+    return {
         "connect_timeout": _CONNECT_TIMEOUT,
         "keepalives_idle": 30,
         "tcp_user_timeout": 30_000,
         "options": " ".join(options),
         **{name: value for name, value in url.query.items() if name != "options"},
     }
-    return create_engine(
-        url.set(query={}),
-        connect_args=arguments,
-        pool_size=connections,
-        max_overflow=0,
-        pool_timeout=_CONNECT_TIMEOUT,
-        pool_pre_ping=True,
-        hide_parameters=True,
-    )
 
 
 def is_outage(error: BaseException) -> bool:
