@@ -3,10 +3,11 @@ from pathlib import Path
 import anyio
 import pytest
 
+from app.assembly.speech import BACKENDS
 from app.audio.format import Format
 from app.audio.wav import HEADER_BYTES
 from app.errors import InvalidInput
-from app.services import BACKENDS, Services
+from app.services import Services
 from app.settings import Settings
 from app.takes.store import Page
 from app.takes.take import TakeRequest, Wording

@@ -18,9 +18,9 @@ import anyio
 from app.accounts.account import ROLES, Account
 from app.accounts.accounts import Accounts
 from app.accounts.api_key import ApiKey
+from app.assembly.accounts import open_accounts
 from app.cli.terminal import Terminal
 from app.errors import InvalidInput, NotFound
-from app.services import open_accounts
 from app.settings import Settings
 
 DONE, REFUSED, INTERRUPTED = 0, 1, 130
