@@ -9,6 +9,7 @@ from app.fingerprint import track_changes, track_rows
 from app.fingerprint.labels import Labels
 from app.fingerprint.store import Changes, Kept, Listing, Page, StoredFingerprint, StoreFigures
 from app.fingerprint.track import NewTrack, Track
+from app.fingerprint.turn import CHANNEL
 from app.runtime.database import Database
 
 
@@ -17,6 +18,14 @@ class SqlStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def origin(self) -> str:
+        """Return what no other catalogue is called."""
+        return await self._database.read(track_rows.origin)
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever something may have changed; SQLite cannot tell, and returns."""
+        await self._database.listen(CHANNEL, heard)
 
     async def add(self, tracks: Sequence[NewTrack]) -> list[Kept]:
         """Keep tracks with their fingerprints in one transaction."""

@@ -112,6 +112,18 @@ class StoredFingerprint:
 class Store(Protocol):
     """Tracks and fingerprints, durable. Every method raises `Unavailable` if the store cannot answer now."""
 
+    async def origin(self) -> str:
+        """Return what no other catalogue is called: generations of two cannot be compared."""
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever something may have changed, until it is cancelled; a store that cannot tell returns.
+
+        It is called once at the beginning too. Notices may be lost: look at `changes` now and then.
+
+        Raises:
+            Unavailable: also if it cannot tell any more.
+        """
+
     async def add(self, tracks: Sequence[NewTrack]) -> list[Kept]:
         """Keep tracks with their fingerprints, all that can be in one transaction; tells of each what became of it."""
 

@@ -68,7 +68,11 @@ catalogue: Final = Table(
     "track_catalogue",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("origin", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("last_track_id", BigInteger, nullable=False),
 )
-"""One row. Who changes tracks holds it from the first look to the commit: so generations become visible in order."""
+"""One row. `origin` is random, so that no two catalogues are taken for one.
+
+Who changes tracks holds the row from the first look to the commit: so generations become visible in order.
+"""

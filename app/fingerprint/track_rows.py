@@ -13,6 +13,12 @@ MAX_INTEGER: Final = 2**62
 """What databases take for a whole number, and may add to; no id and no row lies beyond it."""
 
 
+def origin(connection: Connection) -> str:
+    """Return the name of the catalogue."""
+    found: str = connection.execute(select(catalogue.c.origin)).scalar_one()
+    return found
+
+
 def find(connection: Connection, track_ids: Collection[int]) -> list[Track]:
     """Return tracks by id."""
     wanted = select(tracks).where(tracks.c.id.in_(_storable(track_ids))).order_by(tracks.c.id)

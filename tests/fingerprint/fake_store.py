@@ -1,8 +1,11 @@
 """A store that forgets when it goes; verified by the suite of the real ones (test_sql.py)."""
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+
+import anyio
 
 from app.errors import Taken
 from app.fingerprint.labels import Labels
@@ -26,12 +29,25 @@ class FakeStore:
         self.rows: dict[int, _Row] = {}
         self.removed: dict[int, int] = {}
         self._last_id = 0
+        self._origin = secrets.token_hex(16)
+        self._listeners: list[Callable[[], None]] = []
+
+    async def origin(self) -> str:
+        return self._origin
+
+    async def listen(self, heard: Callable[[], None]) -> None:
+        self._listeners.append(heard)
+        try:
+            heard()
+            await anyio.sleep_forever()
+        finally:
+            self._listeners.remove(heard)
 
     async def add(self, tracks: Sequence[NewTrack]) -> list[Kept]:
         generation = self.generation + 1
         kept = [self._add(track, generation) for track in tracks]
         if any(each.outcome in (Outcome.ADDED, Outcome.RENEWED) for each in kept):
-            self.generation = generation
+            self._pass()
         return kept
 
     async def find(self, track_ids: Collection[int]) -> list[Track]:
@@ -54,7 +70,7 @@ class FakeStore:
         if any(each.track.video_id == new.video_id for id, each in self.rows.items() if id != track_id):
             raise Taken("video_id", field="video_id")
         if new != old:
-            self.generation = row.changed = self.generation + 1
+            row.changed = self._pass()
             texts = {"title": new.title or "", "url": new.url, "thumbnail_url": new.thumbnail_url}
             row.track = replace(row.track, video_id=new.video_id or "", **texts)
         return row.track
@@ -62,7 +78,7 @@ class FakeStore:
     async def remove(self, track_ids: Collection[int]) -> frozenset[int]:
         gone = frozenset(self.rows.keys() & set(track_ids))
         if gone:
-            self.generation += 1
+            self._pass()
         for id in gone:
             del self.rows[id]
             self.removed[id] = self.generation
@@ -93,6 +109,12 @@ class FakeStore:
             generation=self.generation,
             versions=dict(sorted(Counter(row.track.version for row in rows).items())),
         )
+
+    def _pass(self) -> int:
+        self.generation += 1
+        for heard in self._listeners:
+            heard()
+        return self.generation
 
     def _add(self, new: NewTrack, generation: int) -> Kept:
         for id, row in self.rows.items():

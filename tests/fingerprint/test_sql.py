@@ -10,6 +10,7 @@ from app.fingerprint.labels import Labels
 from app.fingerprint.sql import SqlStore
 from app.fingerprint.store import MAX_PAGE_LENGTH, Changes, Outcome, Page, StoredFingerprint, StoreFigures
 from tests.databases import sqlite_url
+from tests.eventually import eventually
 from tests.fingerprint.fake_store import FakeStore
 from tests.fingerprint.stores import connect, new_track, shared, store
 
@@ -229,6 +230,31 @@ async def test_who_follows_the_generations_misses_nothing(shared):
         done.set()
     assert seen == set(ids((await shared.store.list_tracks(Page())).tracks))
     assert len(seen) == 30
+
+
+async def test_a_catalogue_has_a_name_of_its_own(shared):
+    assert await shared.store.origin() == await shared.other.origin() != await FakeStore().origin()
+
+
+async def test_a_change_is_told_to_who_listens(shared):
+    heard: list[int] = []
+
+    async def listen():
+        await shared.other.listen(lambda: heard.append(1))
+        heard.append(0)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(listen)
+        await eventually(lambda: bool(heard))
+        if heard != [0]:  # SQLite cannot tell
+            [track] = await added(shared.store, 1)
+            await eventually(lambda: len(heard) == 2)
+            await shared.store.add([new_track(1)])
+            await shared.store.relabel(track.id, lambda old: replace(old, title="New"))
+            await eventually(lambda: len(heard) == 3)
+            await shared.store.remove([track.id])
+            await eventually(lambda: len(heard) == 4)
+        group.cancel_scope.cancel()
 
 
 STEPS = st.lists(

@@ -1,5 +1,7 @@
 """Tracks and their fingerprints."""
 
+import secrets
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,14 +24,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("track_id", name="pk_track_removals"),
     )
     op.create_index("ix_track_removals_generation", "track_removals", ["generation"])
-    op.create_table(
+    catalogue = op.create_table(
         "track_catalogue",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("origin", sa.Text(), nullable=False),
         sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.Column("last_track_id", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_track_catalogue"),
     )
-    op.execute("INSERT INTO track_catalogue (id, generation, last_track_id) VALUES (1, 0, 0)")
+    first = {"id": 1, "origin": secrets.token_hex(16), "generation": 0, "last_track_id": 0}
+    op.bulk_insert(catalogue, [first])
 
 
 def downgrade() -> None:
