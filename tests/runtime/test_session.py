@@ -286,6 +286,40 @@ async def test_a_job_that_is_cancelled_before_it_begins_is_reported() -> None:
         assert talk.cancelled == ["job"]
 
 
+async def test_a_task_takes_job_after_job() -> None:
+    async with Talk() as talk:
+        await talk.start("1", anyio.lowlevel.checkpoint)
+        before = tasks()
+        for key in "234":
+            await talk.start(key, partial(talk.session.send, key))
+        assert tasks() == before
+        assert talk.socket.heard == ["2", "3", "4"]
+
+
+async def test_a_job_that_follows_one_that_was_cancelled_is_not() -> None:
+    async with Talk() as talk:
+        await talk.start("1", anyio.lowlevel.checkpoint)  # whose task waits for the next
+        for key in "23":
+            await talk.start(key, anyio.sleep_forever)
+            assert talk.session.cancel(key)
+            assert not talk.session.cancel(key)
+            talk.session.start(f"{key} again", partial(talk.session.send, key))
+            await settle()
+        assert talk.cancelled == ["2", "3"]
+        assert talk.socket.heard == ["2", "3"]
+
+
+async def test_a_job_is_cancelled_before_its_task_has_taken_it() -> None:
+    async with Talk() as talk:
+        await talk.start("1", anyio.lowlevel.checkpoint)
+        talk.session.start("2", partial(talk.session.send, "never"))
+        assert talk.session.cancel("2")
+        await settle()
+        await talk.start("2", partial(talk.session.send, "now"))
+        assert talk.cancelled == ["2"]
+        assert talk.socket.heard == ["now"]
+
+
 async def test_a_cancelled_job_sends_nothing_more_even_if_it_had_just_finished() -> None:
     done = anyio.Event()
 
