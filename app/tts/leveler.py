@@ -28,7 +28,7 @@ LIGHT_BYTES = 256 * 1024
 """PCM that is measured and limited in a millisecond: 6 s at 22,050 Hz."""
 GLANCED_BYTES = 4 * 1024 * 1024
 """PCM that is glanced at and multiplied in a millisecond."""
-GLANCE = 8
+GLANCE = 16
 """Every so many samples are looked at. The energy of speech does not care that what lies above is folded down."""
 KNOWN_SECONDS = 12.0
 """Speech of a voice after which a glance is enough: some five lines."""
