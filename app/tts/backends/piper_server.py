@@ -57,6 +57,7 @@ class PiperServer:
         deadline: seconds for one answer.
         refresh: seconds between two looks at its voices, which also tell whether it is there.
         longest: seconds of speech in one answer.
+        start_timeout: seconds that the start waits for the first answer; it may come later.
         sleep: waits between them.
     """
 
@@ -68,6 +69,7 @@ class PiperServer:
         deadline: float = 60.0,
         refresh: float = 30.0,
         longest: float = 240.0,
+        start_timeout: float = 2.0,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.problem: str | None = NOT_RUNNING
@@ -76,6 +78,7 @@ class PiperServer:
         self._allowed_networks = tuple(allowed_networks)
         self._deadline = deadline
         self._refresh_seconds = refresh
+        self._start_timeout = start_timeout
         self._max_bytes = int(longest * LARGEST_SAMPLE_BYTES)
         self._sleep = sleep
         self._client: HttpClient | None = None
@@ -84,9 +87,12 @@ class PiperServer:
     async def running(self) -> AsyncIterator[None]:
         """Ask it for its voices now and again."""
         async with self._make_client() as self._client, anyio.create_task_group() as group:
-            await self._refresh()
-            group.start_soon(self._refresh_loop)
+            self.problem = f"the piper server at {self._url} has not answered yet"
+            has_looked = anyio.Event()
+            group.start_soon(self._keep_looking, has_looked)
             try:
+                with anyio.move_on_after(self._start_timeout):
+                    await has_looked.wait()
                 yield
             finally:
                 group.cancel_scope.cancel()
@@ -157,10 +163,11 @@ class PiperServer:
             max_body_bytes=self._max_bytes,
         )
 
-    async def _refresh_loop(self) -> None:
+    async def _keep_looking(self, has_looked: anyio.Event) -> None:
         while True:
-            await self._sleep(self._refresh_seconds)
             await self._refresh()
+            has_looked.set()
+            await self._sleep(self._refresh_seconds)
 
     async def _refresh(self) -> None:
         try:

@@ -33,6 +33,7 @@ class FakePiper:
         self.voices: Any = {"en_US-lessac-medium": piper_config(), "en_GB-several-low": piper_config(speakers=2)}
         self.asked: list[dict[str, Any]] = []
         self.before: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
+        self.before_voices: Callable[[], Awaitable[object]] = anyio.lowlevel.checkpoint
         self.spoil: Callable[[Answer], Answer] = lambda answer: answer
         self.is_gone = False
 
@@ -61,8 +62,7 @@ class FakePiper:
             lengths = [int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
             while len(body) < sum(lengths):
                 body += await stream.receive()
-            if path != b"/voices":
-                await self.before()
+            await (self.before_voices() if path == b"/voices" else self.before())
             status, answer = self.answer(method.decode(), path.decode(), body)
             reply = f"HTTP/1.1 {status} OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(answer)}"
             await stream.send(f"{reply}\r\nConnection: close\r\n\r\n".encode() + answer)
@@ -155,6 +155,17 @@ async def test_too_much_speech_is_refused() -> None:
     async with speaking(FakePiper(), max_seconds=1) as backend:
         with pytest.raises(TextTooLong, match="more than 1 seconds"):
             await speak(backend, "this takes more than a second")
+
+
+async def test_nobody_waits_for_a_server_that_hangs_at_the_start() -> None:
+    fake, gate = FakePiper(), anyio.Event()
+    fake.before_voices = gate.wait
+    async with listening(fake) as url:
+        source = PiperServer(url, start_timeout=0.05)
+        async with source.running():
+            assert "has not answered yet" in (source.problem or "")
+            gate.set()
+            await eventually(lambda: source.problem is None)
 
 
 async def test_server_that_hangs_is_given_up() -> None:
