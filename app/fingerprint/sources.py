@@ -62,10 +62,10 @@ def find(paths: Iterable[Path]) -> Iterator[Source | Flaw]:
             yield from _below(path, set())
         elif path.suffix.lower() in LISTS:
             yield from _listed(path)
-        elif path.exists():
+        elif path.is_file():
             yield Source(path)
         else:
-            yield Flaw(str(path), "it does not exist")
+            yield Flaw(str(path), "it is no file" if path.exists() else "it does not exist")
 
 
 def _below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Source | Flaw]:
@@ -82,7 +82,7 @@ def _below(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Source | Flaw]:
     for entry in entries:
         if entry.is_dir():
             yield from _below(Path(entry.path), seen)
-        elif os.path.splitext(entry.name)[1].lower() in SOUNDS:
+        elif os.path.splitext(entry.name)[1].lower() in SOUNDS and entry.is_file():
             yield Source(Path(entry.path))
 
 

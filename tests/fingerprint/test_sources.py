@@ -57,6 +57,12 @@ def test_a_folder_that_is_closed_is_a_flaw(tmp_path):
     assert flaw.reason == "the folder cannot be read: Permission denied"
 
 
+def test_what_is_no_file_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "endless.wav")
+    assert found(tmp_path) == []
+    assert found(tmp_path / "endless.wav") == [Flaw(str(tmp_path / "endless.wav"), "it is no file")]
+
+
 def test_names_that_are_not_utf8_are_found(tmp_path):
     (tmp_path / os.fsdecode(b"\xff.mp3")).touch()
     assert names(tmp_path) == ["\udcff.mp3"]
