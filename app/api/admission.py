@@ -32,6 +32,12 @@ def abort_of(socket: WebSocket) -> Callable[[], None] | None:
     return abort
 
 
+def send_now_of(socket: WebSocket) -> Callable[[str], bool] | None:
+    """Return what sends text without a wait, or tells that it cannot, None under a server that has no such thing."""
+    send_now: Callable[[str], bool] | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("send_now")
+    return send_now
+
+
 async def _refuse(socket: WebSocket, error: Unavailable) -> None:
     headers = {}
     if isinstance(error, Overloaded) and error.retry_after is not None:

@@ -15,11 +15,12 @@ Rules of this file:
 6. Bytes are parsed in slices, and no further while the application has a message to take: 256 KiB of tiny frames, which
    one read may bring, parsed in one go stop everybody else for 200 ms (measured).
 
-The application finds its own connection in `scope["extensions"][EXTENSION]`, a dictionary of two functions:
+The application finds its own connection in `scope["extensions"][EXTENSION]`, a dictionary of functions:
 
 - `set_max_size(max_message_bytes)` counts for messages that begin after the call: a route starts small and takes more
   from a client that it knows.
 - `abort()` cuts the connection without a close frame.
+- `send_now(text)` sends text if the transport takes it at once, past all that lies between, and tells whether it did.
 
 Private parts of uvicorn 0.54 that this file leans on, each with a test that fails when it moves: the overridden
 methods, `conn`, `queue`, `frames`, `read_paused`, `writable`, `close_sent`, `close_timer`, `disconnected` and the
@@ -101,7 +102,11 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         self._clock.deadline = limits.message_deadline
         self._set_max_size(limits.max_message_bytes)
         extensions = cast(dict[str, Any], self.scope["extensions"])
-        extensions[EXTENSION] = {"set_max_size": self._set_max_size, "abort": self.transport.abort}
+        extensions[EXTENSION] = {
+            "set_max_size": self._set_max_size,
+            "abort": self.transport.abort,
+            "send_now": self._send_now,
+        }
 
     def refuse_handshake(self) -> None:
         """Send what the parser of the handshake has to say of a head that it could not read, and close."""
@@ -248,11 +253,15 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         (RFC 6455, 5.2): the parent's way makes one more copy of a megabyte, and thirty calls.
         """
         text = message.get("text")
-        if text is None or not self._is_open():
+        if text is None or not self._send_now(text):
             await super().send(message)
-            return
+
+    def _send_now(self, text: str) -> bool:
+        if not self._is_open():
+            return False
         data = text.encode()
         self.transport.writelines((_text_header(len(data)), data))
+        return True
 
     def _is_open(self) -> bool:
         """Tell whether a message may go out now, and no byte is in its way."""

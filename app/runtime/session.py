@@ -97,6 +97,7 @@ class Session:
         on_failure: Callable[[str, Exception], None] | None = None,
         on_cancelled: Callable[[str], None] | None = None,
         on_congestion: Callable[[bool], None] | None = None,
+        send_now: Callable[[str], bool] | None = None,
         abort: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -109,6 +110,7 @@ class Session:
             on_failure: told the key and the error of a job that failed; may `post`.
             on_cancelled: told the key of a job that `cancel` ended; may `post`.
             on_congestion: told when the outbox becomes full and when it has room again.
+            send_now: sends text if the transport takes it at once, and tells whether it did; None: nothing can.
             abort: cuts the connection without a close frame.
             clock: seconds, monotonic.
         """
@@ -118,6 +120,7 @@ class Session:
         self._on_failure = on_failure
         self._on_cancelled = on_cancelled
         self._on_congestion = on_congestion
+        self._send_now = send_now
         self._abort = abort
         self._clock = clock
         self._outbox = Outbox(max_messages=limits.outbox_messages, max_size=limits.outbox_size)
@@ -328,8 +331,10 @@ class Session:
             await self._outbox.wait(self._seconds_until_due())
 
     async def _transmit(self, message: Message) -> None:
-        kind = "text" if isinstance(message, str) else "bytes"
-        await self._socket.send({"type": "websocket.send", kind: message})
+        if isinstance(message, bytes):
+            await self._socket.send({"type": "websocket.send", "bytes": message})
+        elif self._send_now is None or not self._send_now(message):
+            await self._socket.send({"type": "websocket.send", "text": message})
         self._pulse.sent(self._clock())
         self._note_congestion(self._outbox.is_full)
 

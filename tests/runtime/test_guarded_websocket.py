@@ -160,6 +160,27 @@ async def test_text_of_any_size_comes_back_in_one_frame(size: int) -> None:
             assert await client.read_frame() == (TEXT, text)
 
 
+@both_loops
+async def test_text_is_sent_now_while_the_connection_is_open_and_writable() -> None:
+    told: list[bool] = []
+
+    async def talk(scope: Scope, receive: Receive, send: Send) -> None:
+        send_now = scope["extensions"][EXTENSION]["send_now"]
+        told.append(send_now("now"))
+        await send({"type": "websocket.send", "text": "then"})
+        while send_now("x" * 65_536):
+            pass
+        await send({"type": "websocket.close", "code": 1000})
+        told.append(send_now("too late"))
+
+    async with serve(App(talk)) as live, wire(live.port) as client:
+        await client.open("/small")
+        assert [await client.read_frame() for _ in range(2)] == [(TEXT, b"now"), (TEXT, b"then")]
+        while (heard := await client.read_frame())[0] == TEXT:
+            assert heard == (TEXT, b"x" * 65_536)
+    assert told == [True, False]
+
+
 async def test_many_tiny_fragments_end_the_connection() -> None:
     async with serve(App()) as live, wire(live.port) as client:
         await client.open("/large")

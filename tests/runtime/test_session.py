@@ -231,6 +231,22 @@ async def test_a_session_without_callbacks_needs_none() -> None:
         assert talk.session.jobs == 0
 
 
+@pytest.mark.parametrize(("takes", "past", "through"), [(True, ["a", "c"], [b"b"]), (False, [], ["a", b"b", "c"])])
+async def test_text_goes_past_the_socket_if_it_is_taken_at_once(
+    takes: bool, past: list[str], through: list[Message]
+) -> None:
+    sent: list[str] = []
+
+    def send_now(text: str) -> bool:
+        sent.extend([text] if takes else [])
+        return takes
+
+    async with Talk(send_now=send_now) as talk:
+        await talk.start("job", partial(send, talk.session, "a", b"b", "c"))
+        assert sent == past
+        assert talk.socket.heard == through
+
+
 # Jobs
 
 

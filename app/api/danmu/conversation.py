@@ -40,10 +40,20 @@ class Conversation:
         socket: Socket,
         limits: DanmuLimits,
         *,
+        send_now: Callable[[str], bool] | None = None,
         abort: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Prepare it on an accepted socket; `abort` cuts the connection, `now` stamps heartbeats."""
+        """Prepare it on an accepted socket.
+
+        Args:
+            synthesizer: speaks.
+            socket: accepted, not yet read.
+            limits: of this conversation.
+            send_now: sends text past the layers of the server, as for `Session`.
+            abort: cuts the connection.
+            now: stamps heartbeats.
+        """
         self._synthesizer = synthesizer
         self._limits = limits
         rate = limits.messages_per_minute
@@ -56,6 +66,7 @@ class Conversation:
             on_failure=self._explain,
             on_cancelled=self._confirm_cancelled,
             on_congestion=self._hold,
+            send_now=send_now,
             abort=abort,
         )
 
