@@ -4,8 +4,8 @@ Each shared landmark says: this query began at that frame of all tracks laid end
 or take a frame, the query may really come from; whether it does is for the verification to tell.
 
 A ballot is one int64: `place * 256 + weight`. A place is the track's frame minus the query's, plus `ORIGIN` so that it
-is never negative. A weight is how little chance there was, in 16ths of a bit: of a landmark that one in `2**n` frames
-has it is `16 n`, within 1…255.
+is never negative. A weight is how little chance there was, in eighths of a bit: of a landmark that one in `2**n` frames
+has it is `8 n`, within 1…255 (a catalogue of 10,000 tracks has 2**27 frames).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ Ballots: TypeAlias = npt.NDArray[np.int64]
 WEIGHT_BITS = 8
 ORIGIN = 1 << 32
 """Added to places: more than any query has frames."""
-LEAST_WEIGHT = 64
+PARTS_PER_BIT = 8
+LEAST_WEIGHT = 4 * PARTS_PER_BIT
 """What chance gives a landmark; only what is above it counts."""
 SPREAD = 2
 """Frames within which ballots agree."""

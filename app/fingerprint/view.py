@@ -1,0 +1,201 @@
+"""What a search looks at: all tracks as they are at one moment, whatever is added meanwhile.
+
+What keeps a search cheap at any size: the fewer postings a key has, the more it says and the less it costs. So the
+postings of the rarest keys are read, up to a bound. In music, the rarest three quarters of a query's keys have 4 % of
+all their postings, the rarest nine tenths 18 %.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from app.fingerprint.constellation import Constellation
+from app.fingerprint.contents import Contents
+from app.fingerprint.kernel import kernel
+from app.fingerprint.landmarks import Keys
+from app.fingerprint.peaks import Frames, Peaks
+from app.fingerprint.postings import NewPostings, Pairs, Postings, Sizes
+from app.fingerprint.reel import PAGE, Place, Reel
+from app.fingerprint.votes import LEAST_WEIGHT, ORIGIN, PARTS_PER_BIT, WEIGHT_BITS, Ballots
+
+Weights: TypeAlias = npt.NDArray[np.uint8]
+
+MOST_BALLOTS = 100_000
+"""Of a query of some seconds."""
+MOST_WEIGHT = 255
+SIZE_CLASSES = 8
+"""Of sizes that differ by less than a factor of two: keys of one class are read, or left out, together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Places where keys are heard, less the frame where the query has them; both of shape `(n,)`."""
+
+    places: Frames
+    """Modulo 2**32, which is as long as the reel can be."""
+    weights: Weights
+    """How little chance there was, as `votes` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Tracks that can be searched; immutable, for any number of threads."""
+
+    epoch: int
+    """Places of views of different epochs cannot be compared."""
+    reel: Reel
+    postings: Postings
+    constellation: Constellation
+    """Of the tracks of the snapshot, which are the first of the reel."""
+    recent: NewPostings
+    """Of the others."""
+    young: NewPostings
+    """Of the youngest of the others."""
+    recent_peaks: Mapping[int, Peaks]
+    """Of the others, by their first frame on the reel; those of `Peaks` count from 0."""
+
+    @property
+    def seconds(self) -> float:
+        """Of all tracks together."""
+        return self.reel.seconds
+
+    @classmethod
+    def of(cls, contents: Contents, *, epoch: int) -> "View":
+        """Look at what is in a snapshot."""
+        none = NewPostings.none()
+        return cls(epoch, contents.reel, contents.postings, contents.constellation, none, none, {})
+
+    def without(self, track_id: int) -> "View":
+        """Return a view that does not have a track; this one if there is none of the id."""
+        number = self.reel.number_of(track_id)
+        return self if number is None else replace(self, reel=self.reel.without(number))
+
+    def track_at(self, frame: int) -> Place | None:
+        """Return the track at a frame of the reel, or that which begins less than a gap later; None for none."""
+        return self.reel.at(frame)
+
+    def peaks(self, first_frame: int, end_frame: int) -> Peaks:
+        """Return the peaks of a stretch of one track, which may begin less than a gap before it does.
+
+        Their frames are the reel's.
+        """
+        start = self.reel.start_of(first_frame)
+        if start < len(self.constellation.counts):
+            return self.constellation.between(first_frame, end_frame)
+        peaks = self.recent_peaks[start]
+        first, end = np.searchsorted(peaks.frames, [max(0, first_frame - start), max(0, end_frame - start)])
+        frames = peaks.frames[first:end] + np.uint32(start)
+        return Peaks(frames, peaks.frequencies[first:end], peaks.strengths[first:end])
+
+    def gather(self, keys: Keys, frames: Frames, *, most: int = MOST_BALLOTS) -> Ballots:
+        """Return the sorted ballots of landmarks, at most `most`, of the rarest keys."""
+        search = self._search(keys, most)
+        ballots = np.empty(search.count, np.int64)
+        made = 0
+        for begins, sizes, places in search.parts:
+            made = _ballots(begins, sizes, search.weights, frames, places, self.reel.gone, ballots, made)
+        return np.sort(ballots[:made])
+
+    def hear(self, keys: Keys, frames: Frames, *, most: int) -> Heard:
+        """Return where landmarks are heard, at most `most` places, of the rarest keys; in no order."""
+        search = self._search(keys, most)
+        heard, weights = np.empty(search.count, np.uint32), np.empty(search.count, np.uint8)
+        made = 0
+        for begins, sizes, places in search.parts:
+            made = _places(begins, sizes, search.weights, frames, places, self.reel.gone, heard, weights, made)
+        return Heard(heard[:made], weights[:made])
+
+    def _search(self, keys: Keys, most: int) -> "_Search":
+        parts: list[tuple[Sizes, Sizes, Frames | Pairs]] = []
+        if len(self.postings):
+            parts.append((*self.postings.find(keys), self.postings.frames))
+        parts += [(*recent.find(keys), recent.pairs) for recent in (self.recent, self.young) if len(recent)]
+        sizes = np.zeros(len(keys), np.int64)
+        for _, part_sizes, _ in parts:
+            sizes += part_sizes
+        weights = np.empty(len(keys), np.uint8)
+        count = _weigh(sizes, float(max(1, self.reel.frames)), most, PARTS_PER_BIT, LEAST_WEIGHT, weights)
+        return _Search(parts, weights, count)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    parts: list[tuple[Sizes, Sizes, Frames | Pairs]]
+    """Begins and sizes by key, and the array in which they are."""
+    weights: Weights
+    """By key; 0 for those that are left out."""
+    count: int
+    """Postings of the others."""
+
+
+@kernel
+def _weigh(sizes: Sizes, frames: float, most: int, parts_per_bit: int, least: int, weights: Weights) -> int:
+    """Weigh keys by how many postings they have, and return how many those have together that are not left out."""
+    counts = np.zeros(64 * SIZE_CLASSES, np.int64)
+    classes = np.empty(len(sizes), np.int64)
+    for i in range(len(sizes)):
+        bits = np.log2(max(1, sizes[i]))
+        weights[i] = min(MOST_WEIGHT, max(0, int(parts_per_bit * (np.log2(frames) - bits))))
+        classes[i] = int(bits * SIZE_CLASSES)
+        if weights[i] > least:
+            counts[classes[i]] += sizes[i]
+    total, end = 0, 0
+    while end < len(counts) and total + counts[end] <= most:
+        total += counts[end]
+        end += 1
+    for i in range(len(sizes)):
+        if classes[i] >= end or weights[i] <= least or sizes[i] == 0:
+            weights[i] = 0
+    return total
+
+
+@kernel
+def _ballots(
+    begins: Sizes,
+    sizes: Sizes,
+    weights: Weights,
+    frames: Frames,
+    places: Frames | Pairs,
+    gone: npt.NDArray[np.bool_],
+    ballots: Ballots,
+    made: int,
+) -> int:
+    for i in range(len(sizes)):
+        if weights[i] == 0:
+            continue
+        before = ORIGIN - np.int64(frames[i])
+        for j in range(begins[i], begins[i] + sizes[i]):
+            frame = np.int64(np.uint32(places[j]))
+            if frame // PAGE < len(gone) and gone[frame // PAGE]:
+                continue
+            ballots[made] = (frame + before) << WEIGHT_BITS | np.int64(weights[i])
+            made += 1
+    return made
+
+
+@kernel
+def _places(
+    begins: Sizes,
+    sizes: Sizes,
+    weights: Weights,
+    frames: Frames,
+    places: Frames | Pairs,
+    gone: npt.NDArray[np.bool_],
+    heard: Frames,
+    heard_weights: Weights,
+    made: int,
+) -> int:
+    for i in range(len(sizes)):
+        if weights[i] == 0:
+            continue
+        for j in range(begins[i], begins[i] + sizes[i]):
+            frame = np.int64(np.uint32(places[j]))
+            if frame // PAGE < len(gone) and gone[frame // PAGE]:
+                continue
+            heard[made] = frame - np.int64(frames[i])
+            heard_weights[made] = weights[i]
+            made += 1
+    return made

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.fingerprint.landmarks import KEY_BITS
+from app.fingerprint.postings import NewPostings, Postings, merged, new_postings, pair
+
+keys = st.lists(st.integers(0, 40) | st.integers(0, (1 << KEY_BITS) - 1), max_size=60)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled_kernels():
+    assert located(of([1, 2, 3]).with_pairs(of([2]).pairs), 2) == [0, 1]
+    Postings.none().find(np.zeros(1, np.uint32))
+
+
+@given(keys)
+def test_every_key_is_found_where_it_is(keys):
+    postings = of(keys)
+    for key in {*keys, 41}:
+        assert located(postings, key) == [frame for frame, other in enumerate(keys) if other == key]
+
+
+@given(keys, keys)
+def test_merging_is_sorting_both(one, other):
+    both = np.concatenate((of(one).pairs, of(other).pairs))
+    assert np.array_equal(merged(of(one).pairs, of(other).pairs), np.sort(both))
+
+
+def test_nothing_is_found_where_nothing_is():
+    for postings in (Postings.none(), NewPostings.none()):
+        begins, sizes = postings.find(np.array([0, 5, (1 << KEY_BITS) - 1], np.uint32))
+        assert begins.tolist() == sizes.tolist() == [0, 0, 0]
+
+
+def test_starts_that_lead_out_of_the_file_are_not_followed():
+    damaged = Postings(np.array([7, 0xFFFFFFFF], np.uint32), np.zeros(1, np.uint64), np.zeros(3, np.uint32))
+    _, sizes = damaged.find(np.arange(100, dtype=np.uint32))
+    assert not sizes.any()
+
+
+def of(keys: list[int]) -> NewPostings:
+    return new_postings(pair(np.array(keys, np.uint32), np.arange(len(keys), dtype=np.uint32)))
+
+
+def located(postings: NewPostings, key: int) -> list[int]:
+    begins, sizes = postings.find(np.array([key], np.uint32))
+    return sorted((postings.pairs[begins[0] : begins[0] + sizes[0]] & np.uint64(0xFFFFFFFF)).tolist())
