@@ -188,8 +188,7 @@ def bare_xtts(python: str, model: Path) -> Iterator[First]:
     """Run the bare library; yields what has it speak."""
     command = [python, "-W", "ignore", str(ROOT / "scripts" / "bare_xtts.py"), str(model)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    environment = {"OMP_WAIT_POLICY": "passive", **os.environ}  # as our worker has it
-    with subprocess.Popen(command, text=True, bufsize=1, env=environment, **pipes) as process:
+    with subprocess.Popen(command, text=True, bufsize=1, **pipes) as process:
         if process.stdout.readline() != "ready\n":
             raise SystemExit(f"the bare library does not start: {' '.join(command)}")
 

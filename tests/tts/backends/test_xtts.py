@@ -12,7 +12,7 @@ import pytest
 
 from app.errors import BackendUnavailable, DeadlineExceeded, TextTooLong, VoiceNotFound, WorkerFailed, WorkerLost
 from app.tts.backend import Backend
-from app.tts.backends.xtts import Xtts
+from app.tts.backends.xtts import SPINS, Xtts
 from app.tts.speech import Gender, Utterance
 from tests.eventually import eventually
 
@@ -72,16 +72,17 @@ def workers() -> list[psutil.Process]:
     return [child for child in psutil.Process().children() if any("xtts_worker" in part for part in child.cmdline())]
 
 
-@pytest.mark.parametrize(("set", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
-async def test_the_worker_waits_asleep_and_knows_no_secret(
-    make: Make, monkeypatch: pytest.MonkeyPatch, set: dict[str, str], policy: str
+@pytest.mark.parametrize(("chosen", "spins"), [({}, SPINS), ({"OMP_WAIT_POLICY": "active"}, None)])
+async def test_the_worker_waits_asleep_unless_told_and_knows_no_secret(
+    make: Make, monkeypatch: pytest.MonkeyPatch, chosen: dict[str, str], spins: str | None
 ) -> None:
-    for name, value in {"AUTH_SECRET": "hush", **set}.items():
+    for name, value in {"AUTH_SECRET": "hush", **chosen}.items():
         monkeypatch.setenv(name, value)
     async with make().running():
         (worker,) = workers()
         environment = worker.environ()
-    assert environment["OMP_WAIT_POLICY"] == policy
+    assert environment.get("GOMP_SPINCOUNT") == spins
+    assert environment.items() >= chosen.items()
     assert "AUTH_SECRET" not in environment
 
 
