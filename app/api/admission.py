@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 from app.errors import Draining, Overloaded, Unavailable
 from app.runtime.connections import Connection, Gate
 from app.runtime.server import EXTENSION
+from app.runtime.session import Divert
 
 
 async def admit(socket: WebSocket, gate: Gate, *, key: str | None = None) -> Connection | None:
@@ -30,6 +31,12 @@ def abort_of(socket: WebSocket) -> Callable[[], None] | None:
     """Return what cuts this connection without a close frame, None under a server that has no such thing."""
     abort: Callable[[], None] | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("abort")
     return abort
+
+
+def divert_of(socket: WebSocket) -> Divert | None:
+    """Return what gives binary messages to a function as soon as they are read, None under another server."""
+    divert: Divert | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("divert")
+    return divert
 
 
 def send_now_of(socket: WebSocket) -> Callable[[str], bool] | None:

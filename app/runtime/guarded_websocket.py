@@ -21,6 +21,10 @@ The application finds its own connection in `scope["extensions"][EXTENSION]`, a 
   from a client that it knows.
 - `abort()` cuts the connection without a close frame.
 - `send_now(text)` sends text if the transport takes it at once, past all that lies between, and tells whether it did.
+- `divert(take)` gives binary messages to `take`, which must not wait or raise, as soon as they are read, and no longer
+  to `receive`; None undoes it. A frame of audio then costs 22 to 35 µs of which the socket itself takes 13 to 18, and
+  else 56 to 84 (measured): no parser that stops and goes on within a frame that has come whole, no queue, no task that
+  is woken, no pause of reading. Rule 6 does not hold for them: who takes them bounds their rate.
 
 Private parts of uvicorn 0.54 that this file leans on, each with a test that fails when it moves: the overridden
 methods, `conn`, `queue`, `frames`, `read_paused`, `writable`, `close_sent`, `close_timer`, `disconnected` and the
@@ -31,7 +35,7 @@ the deadlines in a proxy.
 
 import asyncio
 import struct
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any, cast
 
@@ -39,7 +43,10 @@ import uvicorn
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.exceptions import InvalidState
-from websockets.frames import Frame
+from websockets.frames import (  # type: ignore[attr-defined]  # apply_mask, in C where there is a compiler
+    Frame,
+    apply_mask,
+)
 from websockets.http11 import Request
 from websockets.protocol import OPEN
 
@@ -62,6 +69,10 @@ INTERNAL = 1011
 SERVICE_RESTART = 1012
 
 BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+_WHOLE_BINARY = 0x82  # FIN and opcode 2
+_IS_MASKED = 0x80
+_TWO_BYTES_MORE = 126  # which have the length; RFC 6455, 5.2
 
 _NOTHING = memoryview(b"")
 _FINAL_TEXT = 0x81
@@ -89,6 +100,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         self._fragments_size = 0
         self._ahead_of_ping = 0
         self._acknowledged = 0
+        self._diverted: Callable[[bytes], None] | None = None
         self._clock = MessageClock(self.loop, self._end_late_message)
 
     # The handshake
@@ -106,6 +118,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
             "set_max_size": self._set_max_size,
             "abort": self.transport.abort,
             "send_now": self._send_now,
+            "divert": self._divert,
         }
 
     def refuse_handshake(self) -> None:
@@ -117,10 +130,14 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
     def _set_max_size(self, max_message_bytes: int) -> None:
         self.conn.max_message_size = max_message_bytes
 
+    def _divert(self, take: Callable[[bytes], None] | None) -> None:
+        self._diverted = take
+
     async def run_asgi(self) -> None:
         """Run the application; when it has ended, nothing keeps the connection from ending too."""
         await super().run_asgi()
         cast(dict[str, Any], self.scope["extensions"]).pop(EXTENSION, None)  # it refers back to this connection
+        self._diverted = None
         self._parse_on()
         self.watch_unsent()
 
@@ -129,11 +146,38 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what came, as far as the application keeps up."""
         self._heard = True
+        if self._diverted is not None and self._is_between_messages():
+            data = self._take_whole(data)
+        if not data:
+            return
         if len(data) <= READ_SLICE and not self._unparsed:
             self._parse(data)
         else:
             self._unparsed = memoryview(b"".join((self._unparsed, data)))
             self._parse_on()
+
+    def _is_between_messages(self) -> bool:
+        conn = self.conn
+        return not (
+            self._unparsed
+            or conn.reader.buffer
+            or conn.current_size is not None
+            or conn.state is not OPEN
+            or self.read_paused
+            or _is_inside_frame(conn.parser)
+        )
+
+    def _take_whole(self, data: bytes) -> bytes:
+        """Divert the binary messages that `data` begins with and has whole; return what the parser is to have."""
+        view, start, most = memoryview(data), 0, self.conn.max_message_size
+        assert most is not None
+        while (take := self._diverted) is not None and (payload := _payload_at(data, start)) is not None:
+            begin, size = payload
+            if size > most:
+                break
+            take(apply_mask(view[begin : begin + size], data[begin - 4 : begin]))
+            start = begin + size
+        return data[start:] if start else data
 
     def _parse_on(self) -> None:
         while self._unparsed and not self.read_paused:
@@ -151,6 +195,11 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
     def send_receive_event_to_app(self) -> None:
         """Queue a complete message."""
         self._clock.reset()
+        if self._diverted is not None and self.curr_msg_data_type == "bytes":
+            data, self.frames = b"".join(self.frames), []
+            if not self.close_sent:
+                self._diverted(data)
+            return
         try:
             super().send_receive_event_to_app()
         except InvalidState:  # text that is not UTF-8 before the handshake is answered: no close frame can be sent
@@ -354,6 +403,22 @@ def _text_header(size: int) -> bytes:
     if size < 65_536:
         return struct.pack("!BBH", _FINAL_TEXT, 126, size)
     return struct.pack("!BBQ", _FINAL_TEXT, 127, size)
+
+
+def _payload_at(data: bytes, start: int) -> tuple[int, int] | None:
+    """Return where the payload of a whole, masked binary message of less than 64 KiB begins and its size.
+
+    None if none begins at `start`, or not all of it is there: then the parser knows what it is.
+    """
+    left = len(data) - start
+    if left < 6 or data[start] != _WHOLE_BINARY or data[start + 1] < _IS_MASKED:
+        return None
+    size, begin = data[start + 1] - _IS_MASKED, start + 6
+    if size == _TWO_BYTES_MORE and left >= 8:
+        size, begin = data[start + 2] << 8 | data[start + 3], start + 8
+    elif size >= _TWO_BYTES_MORE:
+        return None
+    return (begin, size) if len(data) - begin >= size else None
 
 
 def _is_inside_frame(parser: Generator[None, None, None]) -> bool:

@@ -1,3 +1,4 @@
+import ast
 import logging
 import socket
 import struct
@@ -16,7 +17,7 @@ from app.runtime.guarded_websocket import EXTENSION, FREE_FRAGMENTS, LEAST_FRAGM
 from app.runtime.server import SocketLimits
 from tests.live_server import LiveServer, live_server
 from tests.runtime.loop import PRODUCT, both_loops
-from tests.wire import BINARY, CONT, PING, PONG, TEXT, Wire, frame, handshake, header, wire
+from tests.wire import BINARY, CLOSE, CONT, PING, PONG, TEXT, Wire, frame, handshake, header, wire
 
 pytestmark = pytest.mark.anyio
 
@@ -747,3 +748,109 @@ async def test_shutdown_goes_on_past_a_client_that_has_closed_and_does_not_read(
             await client.send(frame(8, b"\x03\xe8"))
             live.server.stop()
             await live.emptied()
+
+
+# Messages that are diverted
+
+
+@dataclass
+class Diverting:
+    """An application to whom binary messages are given at once; says of each what it was, and where it came."""
+
+    most: int = 100
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        divert = scope["extensions"][EXTENSION]["divert"]
+        taken: list[bytes] = []
+
+        def take(message: bytes) -> None:
+            taken.append(message)
+            if len(taken) == self.most:
+                divert(None)
+
+        divert(take)
+        while (message := await receive())["type"] == "websocket.receive":
+            came = message.get("bytes") or message["text"].encode()
+            await send({"type": "websocket.send", "text": repr(([bytes(part) for part in taken], came))})
+            taken.clear()
+
+
+def masked(payload: bytes, mask: bytes = b"\x11\x22\x33\x44") -> bytes:
+    head = header(BINARY, len(payload))[:-4]
+    return head + mask + bytes(byte ^ mask[n % 4] for n, byte in enumerate(payload))
+
+
+async def diverted(client: Wire, *portions: bytes) -> Any:
+    """Send these portions, then a text; returns what was taken, and what the text was."""
+    for portion in portions:
+        await client.send(portion)
+        await anyio.sleep(0.02)  # so that it comes by itself
+    await client.send(frame(TEXT, b"end"))
+    opcode, told = await client.read_frame()
+    assert opcode == TEXT
+    return ast.literal_eval(told.decode())
+
+
+@both_loops
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 1_000, 65_535, 65_536, 100_000])
+async def test_binary_messages_are_diverted_as_they_were_sent(size: int) -> None:
+    payload = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+    async with serve(Diverting()) as live, wire(live.port) as client:
+        await client.open("/large")
+        assert await diverted(client, masked(payload) + masked(b"2")) == ([payload, b"2"], b"end")
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+async def test_a_message_that_comes_in_portions_is_diverted_whole(cut: int) -> None:
+    data = masked(b"hello") * 2
+    async with serve(Diverting()) as live, wire(live.port) as client:
+        await client.open("/large")
+        assert await diverted(client, data[:cut], data[cut:]) == ([b"hello", b"hello"], b"end")
+
+
+async def test_fragments_are_diverted_as_one_message() -> None:
+    fragments = frame(BINARY, b"a", fin=False) + frame(CONT, b"b") + masked(b"c")
+    async with serve(Diverting()) as live, wire(live.port) as client:
+        await client.open("/large")
+        assert await diverted(client, fragments) == ([b"ab", b"c"], b"end")
+
+
+async def test_a_message_that_is_not_masked_is_refused_also_where_it_would_be_diverted() -> None:
+    async with serve(Diverting()) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(bytes([0x82, 5]) + b"hello")
+        assert (await client.read_close())[0] == 1002
+
+
+async def test_a_message_that_is_too_large_is_refused_also_where_it_would_be_diverted() -> None:
+    async with serve(Diverting()) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(frame(BINARY, b"x" * (LIMIT + 1)))
+        assert (await client.read_close())[0] == 1009
+
+
+async def test_what_comes_after_diverting_has_ended_is_received() -> None:
+    async with serve(Diverting(most=2)) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(masked(b"1") + masked(b"2") + masked(b"3"))
+        assert ast.literal_eval((await client.read_frame())[1].decode()) == ([b"1", b"2"], b"3")
+
+
+async def test_nothing_is_diverted_while_the_connection_closes() -> None:
+    taken: list[bytes] = []
+
+    async def close(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][EXTENSION]["divert"](taken.append)
+        await receive()
+        await send({"type": "websocket.close", "code": 1000})
+
+    app = App(close)
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(frame(TEXT, b"close"))
+        assert (await client.read_close())[0] == 1000
+        await client.send(frame(BINARY, b"a", fin=False) + frame(CONT, b"b") + frame(CLOSE, b"\x03\xe8"))
+        await live.emptied()
+    assert taken == []

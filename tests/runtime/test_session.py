@@ -17,6 +17,7 @@ from app.runtime.session import (
     ABNORMAL,
     CLOSE_SECONDS,
     GOING_AWAY,
+    INTERNAL,
     NORMAL,
     POLICY,
     SERVICE_RESTART,
@@ -540,6 +541,62 @@ async def test_a_session_is_idle_only_some_time_after_its_last_job() -> None:
 
 
 # The end
+
+
+async def test_only_activity_keeps_a_session_from_being_idle() -> None:
+    limits = SessionLimits(idle_timeout=300, heartbeat_interval=0)
+    async with Talk(limits, is_activity=lambda message: message == "sound") as talk:
+        talk.socket.say("sound")
+        await anyio.sleep(200)
+        talk.socket.say("words")
+        await anyio.sleep(100.1)
+        assert talk.socket.closed == (NORMAL, "idle timeout")
+    assert talk.received == ["sound", "words"]
+
+
+class Diverter:
+    """A server that diverts binary messages."""
+
+    def __init__(self) -> None:
+        self.take: Callable[[bytes], None] | None = None
+
+    def __call__(self, take: Callable[[bytes], None] | None) -> None:
+        self.take = take
+
+    def bring(self, message: bytes) -> None:
+        assert self.take is not None
+        self.take(message)
+
+
+async def test_diverted_messages_are_heard_and_count_as_activity() -> None:
+    diverter = Diverter()
+    async with Talk(SessionLimits(idle_timeout=300, heartbeat_interval=0), divert=diverter) as talk:
+        await anyio.sleep(200)
+        diverter.bring(b"sound")
+        await anyio.sleep(200)
+        assert talk.socket.closed is None
+    assert talk.received == [b"sound"]
+    assert diverter.take is None
+
+
+async def test_nothing_is_diverted_to_a_session_that_has_ended() -> None:
+    diverter = Diverter()
+    async with Talk(divert=diverter) as talk:
+        talk.session.close()
+        diverter.bring(b"late")
+        assert diverter.take is None
+    assert talk.received == []
+
+
+async def test_a_fault_over_a_diverted_message_is_told_to_the_peer(caplog: pytest.LogCaptureFixture) -> None:
+    diverter = Diverter()
+    async with Talk(divert=diverter) as talk:
+        talk.on_message = lambda message: 1 / 0
+        diverter.bring(b"sound")
+        await settle()
+    assert talk.ending == Ending(INTERNAL, "internal error")
+    assert talk.socket.closed == (INTERNAL, "internal error")
+    assert "a message failed" in caplog.text
 
 
 async def test_the_peers_end_is_the_sessions() -> None:
