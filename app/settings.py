@@ -153,6 +153,23 @@ class Settings(BaseSettings):
     webhook_attempts: PositiveInt = 8
     """How often a webhook that does not answer is called; the waits between grow from seconds to hours."""
 
+    sound_readers: Count = 0
+    """Processes that read sound files for the catalogue; 0 takes one a core, at most four."""
+    tracks_max_seconds: PositiveInt = 6 * 3600
+    """Longest sound of one track."""
+    tracks_max_upload_bytes: Bytes = 1024 * 1024 * 1024
+    """Largest sound file that may be uploaded as a track."""
+    tracks_max_import_bytes: Bytes = 16 * 1024 * 1024 * 1024
+    """Largest archive of a catalogue that may be uploaded."""
+    recognize_max_bytes: Bytes = 256 * 1024 * 1024
+    """Largest file that may be sent to be recognised."""
+    recognize_max_seconds: PositiveInt = 4 * 3600
+    """Longest sound that may be sent to be recognised."""
+    recognize_at_once: PositiveInt = 2
+    """Files that are recognised at the same time."""
+    recognize_max_waiting: Count = 16
+    """Files that may wait to be recognised, while they arrive and afterwards; others are refused."""
+
     wyoming_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """TCP port of the Wyoming protocol, for Home Assistant: usually 10200; 0 turns it off."""
     wyoming_max_connections: Count = 64

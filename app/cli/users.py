@@ -8,7 +8,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, TypeAlias
@@ -19,6 +19,7 @@ from app.accounts.account import ROLES, Account
 from app.accounts.accounts import Accounts
 from app.accounts.api_key import ApiKey
 from app.assembly.accounts import open_accounts
+from app.cli.table import moment, say_table
 from app.cli.terminal import Terminal
 from app.errors import InvalidInput, NotFound
 from app.settings import Settings
@@ -87,10 +88,10 @@ async def _list(accounts: Accounts, chosen: argparse.Namespace, terminal: Termin
         terminal.say(json.dumps([_describe(account) for account in everybody], ensure_ascii=False, indent=2))
         return
     rows = [
-        (account.id, account.email, account.name, _standing(account), _moment(account.last_login_at))
+        (account.id, account.email, account.name, _standing(account), moment(account.last_login_at))
         for account in everybody
     ]
-    _say_table(terminal, ("id", "email", "name", "is", "last login"), rows)
+    say_table(terminal, ("id", "email", "name", "is", "last login"), rows)
 
 
 async def _set_password(accounts: Accounts, chosen: argparse.Namespace, terminal: Terminal) -> None:
@@ -129,10 +130,10 @@ async def _add_key(accounts: Accounts, chosen: argparse.Namespace, terminal: Ter
 async def _list_keys(accounts: Accounts, chosen: argparse.Namespace, terminal: Terminal) -> None:
     account = await accounts.find(chosen.who)
     rows = [
-        (key.id, key.name, f"{key.prefix}…", _moment(key.created_at), _moment(key.last_used_at), _end(key))
+        (key.id, key.name, f"{key.prefix}…", moment(key.created_at), moment(key.last_used_at), _end(key))
         for key in await accounts.keys.list(account.id)
     ]
-    _say_table(terminal, ("id", "name", "key", "made", "last used", "expires"), rows)
+    say_table(terminal, ("id", "name", "key", "made", "last used", "expires"), rows)
 
 
 async def _revoke_key(accounts: Accounts, chosen: argparse.Namespace, terminal: Terminal) -> None:
@@ -194,8 +195,8 @@ def _describe(account: Account) -> dict[str, Any]:
         "full_name": account.full_name,
         "roles": sorted(account.roles),
         "is_active": account.is_active,
-        "created_at": _moment(account.created_at),
-        "last_login_at": None if account.last_login_at is None else _moment(account.last_login_at),
+        "created_at": moment(account.created_at),
+        "last_login_at": None if account.last_login_at is None else moment(account.last_login_at),
     }
 
 
@@ -206,14 +207,4 @@ def _standing(account: Account) -> str:
 def _end(key: ApiKey) -> str:
     if key.expires_at is None:
         return "never"
-    return f"{_moment(key.expires_at)}{' (is over)' if key.has_expired(datetime.now(UTC).timestamp()) else ''}"
-
-
-def _moment(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _say_table(terminal: Terminal, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
-    for row in [heads, *rows]:
-        terminal.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return f"{moment(key.expires_at)}{' (is over)' if key.has_expired(datetime.now(UTC).timestamp()) else ''}"

@@ -4,6 +4,7 @@ What has been kept is not listened to again, whoever asks: so a run that was bro
 that cannot be taken in costs nobody but itself.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -42,6 +43,8 @@ class Report:
     """What could not be taken in."""
     damaged: list[Flaw] = field(default_factory=list)
     """What was taken in as far as it could be read."""
+    elapsed: float = 0.0
+    """Seconds that it took."""
 
 
 class Ingest:
@@ -50,13 +53,22 @@ class Ingest:
     Args:
         intake: looks at files.
         store: keeps tracks.
+        report: is filled as it goes, so that one that is broken off can be told of.
         on_step: told of the report after each file.
+        clock: seconds, monotonic.
     """
 
     def __init__(
-        self, intake: Intake, store: Store, *, on_step: Callable[[Report], None] = lambda report: None
+        self,
+        intake: Intake,
+        store: Store,
+        *,
+        report: Report | None = None,
+        on_step: Callable[[Report], None] = lambda report: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.report = Report()
+        self.report = report or Report()
+        self._clock = clock
         self._intake = intake
         self._store = store
         self._on_step = on_step
@@ -67,7 +79,7 @@ class Ingest:
         Raises:
             Unavailable: the store does not answer, or no process can be started.
         """
-        self.report.total = len(sources)
+        self.report.total, started = len(sources), self._clock()
         send, receive = anyio.create_memory_object_stream[tuple[Source, Heard]](BATCH)
         todo, failure = iter(sources), None
         try:
@@ -80,6 +92,7 @@ class Ingest:
             failure = first_of(errors)
         if failure is not None:
             raise failure
+        self.report.elapsed = self._clock() - started
         return self.report
 
     async def _look(self, todo: Iterator[Source | Flaw], heard: MemoryObjectSendStream[tuple[Source, Heard]]) -> None:

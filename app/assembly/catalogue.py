@@ -1,0 +1,52 @@
+"""The catalogue of tracks, and what takes files into it, built out of settings."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from app.assembly.storage import database_url
+from app.fingerprint.catalogue import Catalogue
+from app.fingerprint.follower import INDEX_POOL
+from app.fingerprint.intake import FILES_POOL, Intake
+from app.fingerprint.readers import Readers
+from app.fingerprint.sql import SqlStore
+from app.fingerprint.store import Store
+from app.runtime.database import READ_POOL, WRITE_POOL, Database
+from app.runtime.workers import Workers
+from app.settings import Settings
+
+MAX_READERS = 4
+"""In a server, which has more to do; a command takes all cores."""
+
+
+def build_catalogue(settings: Settings, store: Store, workers: Workers) -> Catalogue:
+    """Return the catalogue of a store; its index is in DATA_DIR/index."""
+    return Catalogue(store, settings.data_dir / "index", workers)
+
+
+def build_readers(settings: Settings) -> Readers:
+    """Return the processes that read sound files."""
+    return Readers(settings.sound_readers or min(os.cpu_count() or 1, MAX_READERS))
+
+
+def build_intake(settings: Settings, store: Store, readers: Readers, workers: Workers) -> Intake:
+    """Return what looks at files that are to become tracks."""
+    return Intake(store, readers, workers, max_seconds=settings.tracks_max_seconds)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings, workers: Workers) -> AsyncIterator[SqlStore]:
+    """Open the tracks alone, in a database that may be a running server's; `workers` are of `command_workers`.
+
+    Raises:
+        InvalidInput: a setting is wrong.
+        Unavailable: the database does not answer.
+    """
+    async with Database(database_url(settings), workers) as database:
+        await database.migrate()
+        yield SqlStore(database)
+
+
+def command_workers() -> Workers:
+    """Return the threads that a command needs."""
+    return Workers({READ_POOL: 2, WRITE_POOL: 1, FILES_POOL: 4, INDEX_POOL: 2})
