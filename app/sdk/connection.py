@@ -28,6 +28,14 @@ Url = str | Callable[[], Awaitable[str]]
 It raises NotConnected if it may have one later, and another ClientError if not.
 """
 
+MayReopen = Callable[[ConnectionLost], Awaitable[bool]]
+"""Asked after each loss whether to connect again; takes its time if that is not wanted yet."""
+
+
+async def always(lost: ConnectionLost) -> bool:
+    """Say that a connection is to be opened again, whatever ended it."""
+    return True
+
 
 class Listener(Protocol):
     """Who is told what happens to a connection. Its methods must not block."""
@@ -53,6 +61,7 @@ class Connection:
         wait_for_server: whether a server that is not there yet is waited for, as the backoff says, instead of being an
             error of entering the block.
         tls: for `wss://`; None trusts what the system trusts.
+        may_reopen: whether to connect again after a loss.
         max_message_bytes: of one message of the server, beyond which the connection is closed; None for no limit.
         ping_interval: seconds from one ping to the next, and for a sign of life after it.
         sleep: waits for seconds.
@@ -75,6 +84,7 @@ class Connection:
         sleep: Callable[[float], Awaitable[None]],
         clock: Callable[[], float],
         rng: Callable[[], float],
+        may_reopen: MayReopen = always,
         max_message_bytes: int | None = None,
         ping_interval: float = PING_SECONDS,
     ) -> None:
@@ -89,6 +99,7 @@ class Connection:
         self._sleep = sleep
         self._clock = clock
         self._rng = rng
+        self._may_reopen = may_reopen
         self._max_message_bytes = max_message_bytes
         self._ping_interval = ping_interval
         self._group = asyncio.TaskGroup()
@@ -129,6 +140,21 @@ class Connection:
         if self._outgoing is not None:
             self._outgoing.put_nowait(message)
 
+    async def send(self, message: bytes) -> bool:
+        """Send a binary message now, and wait while the network does not take it.
+
+        Returns:
+            Whether it was sent, as far as is known here; without a connection nothing is. After False the listener
+            learns of the loss, if it has not done so already.
+        """
+        if self._outgoing is None:
+            return False
+        try:
+            await self._socket.send(message)
+        except ConnectionClosed:
+            return False
+        return True
+
     def _begin(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._outgoing = asyncio.Queue()
@@ -146,8 +172,10 @@ class Connection:
             self._end(lost, for_good=False)
             if self._clock() - opened_at >= self._backoff.longest:
                 failures = 0
-            logger.info("%s; connecting again", lost)
             try:
+                if not await self._may_reopen(lost):
+                    raise lost
+                logger.info("%s; connecting again", lost)
                 self._begin(await self._reopen(failures, lost))
             except ClientError as error:
                 logger.error("connecting again is given up: %s", error)
