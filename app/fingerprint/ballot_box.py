@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from app.fingerprint.kernel import kernel
 from app.fingerprint.peaks import Frames
-from app.fingerprint.view import Heard, Weights
+from app.fingerprint.view import Votes, Weights
 from app.fingerprint.votes import LEAST_WEIGHT, WEIGHT_BITS, Ballots, Candidates, count
 
 Cells: TypeAlias = npt.NDArray[np.uint16]
@@ -48,7 +48,7 @@ class BallotBox:
         self._counts[:] = 0
         self._cells[:] = 0
 
-    def cast(self, heard: Heard, *, most: int) -> Candidates:
+    def cast(self, votes: Votes, *, most: int) -> Candidates:
         """Add the votes of a hop, forget those of the oldest, and return the places that have most now, best first.
 
         Only places that new votes are for; modulo 2**32, as they come.
@@ -56,9 +56,9 @@ class BallotBox:
         turn = self._turn
         self._turn = (turn + 1) % len(self._counts)
         _forget(self._places[turn, : self._counts[turn]], self._weights[turn], self._cells)
-        self._counts[turn] = new = min(len(heard.places), self._most)
-        self._places[turn, :new] = heard.places[:new]
-        self._weights[turn, :new] = heard.weights[:new]
+        self._counts[turn] = new = min(len(votes.places), self._most)
+        self._places[turn, :new] = votes.places[:new]
+        self._weights[turn, :new] = votes.weights[:new]
         _add(self._places[turn, :new], self._weights[turn], self._cells)
         is_heavy = _heavy(self._places[turn, :new], self._cells)
         ballots = _chosen(self._places, self._weights, self._counts, is_heavy)

@@ -31,8 +31,8 @@ SIZE_CLASSES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """Places where keys are heard, less the frame where the query has them; both of shape `(n,)`."""
+class Votes:
+    """Where keys are on the reel, less the frame where a query has them: both of shape `(n,)`, in no order."""
 
     places: Frames
     """Modulo 2**32, which is as long as the reel can be."""
@@ -100,15 +100,15 @@ class View:
             made = _ballots(begins, sizes, search.weights, frames, places, self.reel.gone, ballots, made)
         return np.sort(ballots[:made])
 
-    def hear(self, keys: Keys, frames: Frames, *, most: int) -> Heard:
-        """Return where landmarks are heard, at most `most` places, of the rarest keys; in no order."""
+    def votes(self, keys: Keys, frames: Frames, *, most: int) -> Votes:
+        """Return the votes of landmarks, at most `most`, of the rarest keys."""
         search = self._search(keys, most)
-        heard, weights = np.empty(search.count, np.uint32), np.empty(search.count, np.uint8)
+        votes, weights = np.empty(search.count, np.uint32), np.empty(search.count, np.uint8)
         made = 0
         for begins, sizes, places in search.parts:
             _fetch(begins, search.weights, places)
-            made = _places(begins, sizes, search.weights, frames, places, self.reel.gone, heard, weights, made)
-        return Heard(heard[:made], weights[:made])
+            made = _places(begins, sizes, search.weights, frames, places, self.reel.gone, votes, weights, made)
+        return Votes(votes[:made], weights[:made])
 
     def _search(self, keys: Keys, most: int) -> "_Search":
         parts: list[tuple[Sizes, Sizes, Frames | Pairs]] = []
@@ -186,8 +186,8 @@ def _places(
     frames: Frames,
     places: Frames | Pairs,
     gone: npt.NDArray[np.bool_],
-    heard: Frames,
-    heard_weights: Weights,
+    votes: Frames,
+    vote_weights: Weights,
     made: int,
 ) -> int:
     for i in range(len(sizes)):
@@ -197,8 +197,8 @@ def _places(
             frame = np.int64(np.uint32(places[j]))
             if frame // PAGE < len(gone) and gone[frame // PAGE]:
                 continue
-            heard[made] = frame - np.int64(frames[i])
-            heard_weights[made] = weights[i]
+            votes[made] = frame - np.int64(frames[i])
+            vote_weights[made] = weights[i]
             made += 1
     return made
 

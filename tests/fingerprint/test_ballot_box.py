@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.fingerprint.ballot_box import BallotBox
-from app.fingerprint.view import Heard
+from app.fingerprint.view import Votes
 from app.fingerprint.votes import LEAST_WEIGHT, ORIGIN
 
 HOPS, MOST = 6, 2000
@@ -41,8 +41,8 @@ def test_only_places_with_new_votes_are_told():
 
 
 def test_a_vote_that_chance_gives_is_none():
-    heard = Heard(np.full(9, 700, np.uint32), np.full(9, LEAST_WEIGHT, np.uint8))
-    assert len(BallotBox(hops=HOPS, most=MOST).cast(heard, most=3).places) == 0
+    cast_votes = Votes(np.full(9, 700, np.uint32), np.full(9, LEAST_WEIGHT, np.uint8))
+    assert len(BallotBox(hops=HOPS, most=MOST).cast(cast_votes, most=3).places) == 0
 
 
 @pytest.mark.parametrize("place", [0, 3, 4, 1 << 18, (1 << 32) - 3])
@@ -72,7 +72,7 @@ def test_the_best_place_is_that_of_counting_everything(hops):
     box = BallotBox(hops=3, most=MOST)
     for number, hop in enumerate(hops):
         places, weights = np.array([place for place, _ in hop]), np.array([weight for _, weight in hop])
-        found = box.cast(Heard(places.astype(np.uint32) * 8, weights.astype(np.uint8)), most=1)
+        found = box.cast(Votes(places.astype(np.uint32) * 8, weights.astype(np.uint8)), most=1)
         kept = [vote for one in hops[max(0, number - 2) : number + 1] for vote in one]
         assert_best(found, {place for place, weight in hop if weight >= LEAST_WEIGHT + 4}, kept)
 
@@ -82,8 +82,8 @@ def assert_best(found, new: set[int], kept: list[tuple[int, int]]) -> None:
     assert max([0, *found.votes]) >= max([0, *sums])
 
 
-def votes(places: list[int]) -> Heard:
-    return Heard(np.array(places, np.int64).astype(np.uint32), np.full(len(places), WEIGHT, np.uint8))
+def votes(places: list[int]) -> Votes:
+    return Votes(np.array(places, np.int64).astype(np.uint32), np.full(len(places), WEIGHT, np.uint8))
 
 
 def cast(box: BallotBox, places: list[int]) -> tuple[int, float]:

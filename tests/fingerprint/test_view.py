@@ -30,39 +30,39 @@ def index(request, tmp_path):
 def test_every_landmark_of_a_track_is_found_at_its_place(index):
     view = index.view()
     asked = landmarks(track(3).peaks)
-    heard = view.hear(asked.keys, asked.frames, most=MOST)
+    votes = view.votes(asked.keys, asked.frames, most=MOST)
     here = int(view.reel.first_frames[3])
-    assert np.count_nonzero(heard.places == here) >= len(asked.keys)
-    assert np.all(heard.weights[heard.places == here] > LEAST_WEIGHT)
+    assert np.count_nonzero(votes.places == here) >= len(asked.keys)
+    assert np.all(votes.weights[votes.places == here] > LEAST_WEIGHT)
 
 
 def test_ballots_are_what_is_heard_in_order(index):
     view = index.view()
     asked = probes(cut(track(3).peaks, 100))
-    heard = view.hear(asked.keys, asked.frames, most=MOST)
+    votes = view.votes(asked.keys, asked.frames, most=MOST)
     ballots = view.gather(asked.keys, asked.frames, most=MOST)
     places = ((ballots >> 8) - ORIGIN).astype(np.uint32)
     assert np.array_equal(ballots, np.sort(ballots))
-    assert sorted(zip(places, ballots & 255, strict=True)) == sorted(zip(heard.places, heard.weights, strict=True))
+    assert sorted(zip(places, ballots & 255, strict=True)) == sorted(zip(votes.places, votes.weights, strict=True))
 
 
 def test_a_key_weighs_what_chance_it_has(tmp_path):
     view = filled(tmp_path, range(8)).view()
     key = landmarks(track(3).peaks).keys[:1]
-    heard = view.hear(key, np.zeros(1, np.uint32), most=MOST)
-    bits = np.log2(view.reel.frames / len(heard.places))
-    assert heard.weights.tolist() == [int(bits * PARTS_PER_BIT)] * len(heard.places)
+    votes = view.votes(key, np.zeros(1, np.uint32), most=MOST)
+    bits = np.log2(view.reel.frames / len(votes.places))
+    assert votes.weights.tolist() == [int(bits * PARTS_PER_BIT)] * len(votes.places)
 
 
 @pytest.mark.parametrize("most", [0, 10, 300])
 def test_there_is_a_bound_and_the_rarest_keys_come_first(index, most):
     view = index.view()
     asked = probes(track(3).peaks)
-    heard = view.hear(asked.keys, asked.frames, most=most)
-    everything = view.hear(asked.keys, asked.frames, most=MOST)
-    assert len(heard.places) <= most
-    left_out = np.sort(everything.weights)[: len(everything.weights) - len(heard.weights)]
-    assert not len(heard.weights) or left_out.max() <= heard.weights.min()
+    votes = view.votes(asked.keys, asked.frames, most=most)
+    everything = view.votes(asked.keys, asked.frames, most=MOST)
+    assert len(votes.places) <= most
+    left_out = np.sort(everything.weights)[: len(everything.weights) - len(votes.weights)]
+    assert not len(votes.weights) or left_out.max() <= votes.weights.min()
 
 
 def test_a_key_that_is_everywhere_says_nothing(tmp_path):
@@ -71,7 +71,7 @@ def test_a_key_that_is_everywhere_says_nothing(tmp_path):
     index.add_all((number, Fingerprint(VERSION, 0.2, short)) for number in range(50))
     asked = landmarks(short)
     assert len(asked.keys) == 1
-    assert len(index.view().hear(asked.keys, asked.frames, most=MOST).places) == 0
+    assert len(index.view().votes(asked.keys, asked.frames, most=MOST).places) == 0
 
 
 def test_peaks_of_a_track_are_those_it_came_with(index):
@@ -93,6 +93,6 @@ def test_keys_of_one_bucket_are_told_apart_while_they_are_in_memory(tmp_path):
     view = filled(tmp_path, range(3)).view()
     missing = np.setdiff1d(np.arange(1 << 16, dtype=np.uint32), landmarks(track(0).peaks).keys)
     assert SPREADING % 2
-    heard = view.hear(missing, np.zeros(len(missing), np.uint32), most=MOST)
+    votes = view.votes(missing, np.zeros(len(missing), np.uint32), most=MOST)
     others = np.concatenate([landmarks(track(number).peaks).keys for number in range(3)])
-    assert len(heard.places) == np.count_nonzero(np.isin(others, missing))
+    assert len(votes.places) == np.count_nonzero(np.isin(others, missing))
