@@ -31,8 +31,8 @@ LEAST_SLOPE = 0.2
 """dB that a dB of gain is taken to bring at least."""
 _LEVEL = 1 - 1e-5
 """Fraction of the full gain that is it, but for rounding."""
-_SINGLE_THREAD = 100_000
-"""Samples whose gains are computed at a time: OpenBLAS would wake its threads for more, which cost the other cores."""
+_AT_A_TIME = 30_000
+"""Samples that are amplified: what they take stays in the caches, and OpenBLAS wakes no other threads for so few."""
 _LONGEST_SPAN = 32
 
 
@@ -89,7 +89,7 @@ class Limiter:
             # transposed, for numpy takes three times as long to compare within short rows
             spans = magnitudes[loud].reshape(-1, self._span).T.copy().max(axis=0).reshape(len(loud), -1)
             blocks, within = (spans > np.maximum(suspect, SUSPECT * peaks[loud])[:, None]).nonzero()
-            around = np.concatenate((self._before, pcm, np.zeros(REACH, np.int16))).astype(np.float32)
+            around = np.concatenate((self._before, pcm, np.zeros(REACH, np.int16)))
             found = span_peaks(around, loud[blocks] * self._size + within * self._span, self._span)
             np.maximum.at(peaks, loud[blocks], found)
         return peaks
@@ -118,18 +118,15 @@ class Limiter:
     def amplify(self, pcm: Pcm, edges: Samples) -> Pcm:
         """Multiply each block of whole blocks by the line between the gains at its edges."""
         full, blocks = edges.max(), pcm.reshape(-1, self._size)
-        if edges.min() > full * _LEVEL:
-            scaled = blocks * full
-        else:
-            scaled = np.empty(blocks.shape, np.float32)
-            ends, ramps = np.stack((edges[:-1], edges[1:]), axis=1), _ramps(self._size)
-            step = _SINGLE_THREAD // self._size
-            for start in range(0, len(blocks), step):
-                np.matmul(ends[start : start + step], ramps, out=scaled[start : start + step])
-            scaled *= blocks
-        if self._most is not None:
-            scaled.clip(-self._most, self._most, out=scaled)
-        amplified: Pcm = np.rint(scaled, out=scaled).astype(np.int16)
+        amplified, step = np.empty_like(blocks), _AT_A_TIME // self._size
+        ends = None if edges.min() > full * _LEVEL else np.stack((edges[:-1], edges[1:]), axis=1)
+        for start in range(0, len(blocks), step):
+            some = slice(start, start + step)
+            scaled = np.full((1, 1), full) if ends is None else ends[some] @ _ramps(self._size)
+            scaled = np.multiply(scaled, blocks[some])
+            if self._most is not None:
+                scaled.clip(-self._most, self._most, out=scaled)
+            amplified[some] = np.rint(scaled, out=scaled)
         return amplified.ravel()
 
     def padded(self, pcm: Pcm) -> Pcm:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from app.audio.pcm import Samples
+from app.audio.pcm import Pcm, Samples
 
 Spectrum = npt.NDArray[np.complex64]
 Energies = npt.NDArray[np.float64]
@@ -175,7 +175,7 @@ def true_peak(samples: Samples) -> float:
     return peak + (before - after) ** 2 / (8 * bend) if bend > 0 else peak
 
 
-def span_peaks(samples: Samples, starts: npt.NDArray[np.intp], span: int) -> Samples:
+def span_peaks(pcm: Pcm, starts: npt.NDArray[np.intp], span: int) -> Samples:
     """Find the largest magnitude at the samples and between them, of spans of `span` samples; shape `(len(starts),)`.
 
     Each span begins `REACH` samples behind its start, so that there are as many to either side, which count too. Four
@@ -184,7 +184,7 @@ def span_peaks(samples: Samples, starts: npt.NDArray[np.intp], span: int) -> Sam
     weights, around = _between(span), np.arange(1, span + 2 * REACH)[:, None]
     peaks = np.empty(len(starts), np.float32)
     for first in range(0, len(starts), _SINGLE_THREAD):
-        windows = samples.take(starts[first : first + _SINGLE_THREAD] + around)
+        windows = pcm.take(starts[first : first + _SINGLE_THREAD] + around).astype(np.float32)
         between, found = weights @ windows, peaks[first : first + _SINGLE_THREAD]
         np.abs(between, out=between).max(axis=0, out=found)
         np.maximum(found, np.abs(windows[REACH - 1 : REACH - 1 + span]).max(axis=0), out=found)
