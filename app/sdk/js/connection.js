@@ -78,6 +78,7 @@ export class Connection extends EventTarget {
    *   attempt; it throws NotConnected if it may have one later, and any other error if not
    * @param {object} [options]
    * @param {Backoff} [options.backoff]
+   * @param {(error: ConnectionLost) => boolean} [options.isFinal] whether it is not to be opened again after this
    * @param {boolean} [options.waitForServer] whether a server that is not there at first is waited for
    * @param {typeof WebSocket} [options.WebSocket]
    * @param {typeof setTimeout} [options.setTimeout]
@@ -90,6 +91,7 @@ export class Connection extends EventTarget {
     this.#url = typeof url === "function" ? url : String(url);
     this.#options = {
       backoff: {},
+      isFinal: () => false,
       waitForServer: false,
       WebSocket: globalThis.WebSocket,
       setTimeout: (...given) => globalThis.setTimeout(...given),
@@ -154,10 +156,15 @@ export class Connection extends EventTarget {
   /**
    * Send a message; nothing happens while there is no connection.
    *
-   * @param {string} message
+   * @param {string | ArrayBuffer | ArrayBufferView} message
    */
   send(message) {
     if (this.state === "open") this.#socket.send(message);
+  }
+
+  /** Bytes that were sent and have not left this machine. */
+  get bufferedAmount() {
+    return this.#socket?.bufferedAmount ?? 0;
   }
 
   #connect(isOnly) {
@@ -202,7 +209,8 @@ export class Connection extends EventTarget {
     const wasOpen = this.state === "open";
     const { backoff, now } = this.#options;
     if (wasOpen && now() - this.#openedAt >= (backoff.longest ?? 30) * 1000) this.#failures = 0;
-    this.#onFailure(wasOpen ? new ConnectionLost(code, reason) : new NotConnected("the server cannot be reached"), isOnly);
+    const error = wasOpen ? new ConnectionLost(code, reason) : new NotConnected("the server cannot be reached");
+    this.#onFailure(error, wasOpen ? this.#options.isFinal(error) : isOnly);
   }
 
   #onFailure(error, isFinal) {

@@ -81,6 +81,24 @@ test("it is given up after so many attempts", () => {
   assert.equal(sockets.length, 3);
 });
 
+test("what is final is not tried again", () => {
+  const { opened, sockets, timers, states } = connection({ isFinal: ({ code }) => code === 4009 });
+  sockets[0].accept();
+  sockets[0].hangUp(1012, "restarting");
+  timers.fire();
+  sockets[1].accept();
+  sockets[1].hangUp(4009, "replaced");
+  assert.deepEqual([opened.state, timers.waiting, states.at(-1).error.code], ["closed", 0, 4009]);
+});
+
+test("it tells what has not left this machine", () => {
+  const { opened, sockets } = connection();
+  sockets[0].bufferedAmount = 1000;
+  assert.equal(opened.bufferedAmount, 1000);
+  opened.close();
+  assert.equal(opened.bufferedAmount, 0);
+});
+
 test("retry does not wait", () => {
   const { opened, sockets, timers } = connection();
   sockets[0].accept();
