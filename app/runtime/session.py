@@ -11,8 +11,9 @@ Rules of this file:
    take what it has.
 6. One task whose job has ended waits for the next: a task that is begun and ended costs 35 µs, a tenth of what a short
    reply costs a server. One that was cancelled ends, for so does everything that it would begin.
-7. Where the server diverts binary messages, they come around the reader, in their order, and are told from no task of
-   the session: a stream of audio costs a fraction. Text may overtake them or be overtaken.
+7. Where the server diverts binary messages, they come around the reader, in their order, and in no task of anybody's,
+   where anyio does not work: a stream of audio costs a fraction. They may `post` and `close`, and `start` nothing. Text
+   may overtake them or be overtaken.
 """
 
 import asyncio
@@ -257,7 +258,7 @@ class Session:
             self._ending = Ending(code, reason)
             for task in self._jobs.values():
                 task.cancel()
-            self._writing.deadline = anyio.current_time() + CLOSE_SECONDS
+            self._writing.deadline = asyncio.get_running_loop().time() + CLOSE_SECONDS
             self._outbox.wake()
 
     def cut(self, reason: str) -> None:
