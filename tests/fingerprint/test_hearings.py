@@ -1,0 +1,134 @@
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from app.fingerprint.hearing import Heard
+from app.fingerprint.hearings import BATCH, RECOGNITION_POOL, Hearings
+from app.fingerprint.sound_form import SoundForm
+from app.runtime.workers import Workers
+from tests.fingerprint.fake_recognizer import MUSIC, FakeRecognizer, sound
+
+pytestmark = pytest.mark.anyio
+
+RATE = 8000
+HOP = RATE // 2
+
+
+class Told:
+    """What a stream was told, and an event for the next of it."""
+
+    def __init__(self) -> None:
+        self.heard: list[Heard] = []
+        self._news = anyio.Event()
+
+    def __call__(self, heard: Heard) -> None:
+        self.heard.append(heard)
+        self._news.set()
+
+    async def until(self, turns: int) -> list[Heard]:
+        with anyio.fail_after(10):
+            while len(self.heard) < turns:
+                self._news = anyio.Event()
+                await self._news.wait()
+        return self.heard
+
+
+@asynccontextmanager
+async def listening(
+    make: Callable[[int], FakeRecognizer] = FakeRecognizer, *, threads: int = 2, turns: list[float] | None = None
+) -> AsyncIterator[Hearings]:
+    note = (lambda seconds: None) if turns is None else turns.append
+    async with Hearings(Workers({RECOGNITION_POOL: threads}), make, threads=threads, on_turn=note) as hearings:
+        yield hearings
+
+
+async def test_a_stream_is_heard_in_a_thread_and_told_on_the_loop():
+    recognizer, told, turns = FakeRecognizer(RATE), Told(), []
+    async with listening(lambda rate: recognizer, turns=turns) as hearings:
+        hearing = hearings.open(SoundForm(RATE), told)
+        hearing.offer(sound(HOP, MUSIC))
+        heard = await told.until(1)
+    assert heard[0].events and heard[0].is_first
+    assert threading.get_ident() not in recognizer.threads
+    assert len(turns) == 1 and turns[0] >= 0
+
+
+async def test_many_streams_are_all_heard():
+    told = [Told() for _ in range(5 * BATCH)]
+    async with listening() as hearings:
+        streams = [hearings.open(SoundForm(RATE), one) for one in told]
+        for _ in range(3):
+            for stream in streams:
+                stream.offer(sound(HOP))
+            for one in told:
+                await one.until(1)
+        for one, stream in zip(told, streams, strict=True):
+            await one.until(2)
+            while stream.progress.processed < 3 * HOP:
+                await one.until(len(one.heard) + 1)
+        assert hearings.waiting == 0
+
+
+async def test_who_sends_much_keeps_nobody_waiting():
+    greedy, modest = Told(), Told()
+    async with listening(threads=1) as hearings:
+        streams = [hearings.open(SoundForm(RATE), one) for one in (greedy, modest)]
+        for _ in range(8):
+            streams[0].offer(sound(HOP))
+        streams[1].offer(sound(HOP))
+        await modest.until(1)
+        assert len(greedy.heard) < 4
+        await greedy.until(4)
+
+
+async def test_a_fault_over_one_stream_is_told_to_that_stream_alone():
+    def make(rate: int) -> FakeRecognizer:
+        if rate == RATE:
+            raise RuntimeError("broken")
+        return FakeRecognizer(rate)
+
+    broken, well = Told(), Told()
+    async with listening(make) as hearings:
+        hearings.open(SoundForm(RATE), broken).offer(sound(HOP))
+        hearings.open(SoundForm(2 * RATE), well).offer(sound(HOP))
+        assert isinstance((await broken.until(1))[0].error, RuntimeError)
+        assert (await well.until(1))[0].error is None
+
+
+async def test_a_client_that_cannot_be_told_does_not_keep_the_others_from_being_heard(caplog):
+    well = Told()
+    async with listening(threads=1) as hearings:
+        deaf = hearings.open(SoundForm(RATE), lambda heard: 1 / 0)
+        deaf.offer(sound(HOP))
+        stream = hearings.open(SoundForm(RATE), well)
+        stream.offer(sound(HOP))
+        await well.until(1)
+        stream.offer(sound(HOP))
+        await well.until(2)
+    assert "not listened to any longer" in caplog.text
+
+
+async def test_closing_waits_for_the_thread():
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        begun.set()
+        go_on.wait(10)
+
+    recognizer = FakeRecognizer(RATE, on_push=hold)
+    async with anyio.create_task_group() as group, listening(lambda rate: recognizer) as hearings:
+        hearings.open(SoundForm(RATE), Told()).offer(sound(HOP))
+        await anyio.to_thread.run_sync(begun.wait)
+        group.start_soon(anyio.to_thread.run_sync, go_on.set)
+    assert recognizer.processed == HOP
+
+
+async def test_streams_may_become_due_outside_of_any_task():
+    told = Told()
+    async with listening() as hearings:
+        hearing = hearings.open(SoundForm(RATE), told)
+        anyio.lowlevel.current_token().native_token.call_soon(hearing.offer, sound(HOP))
+        assert (await told.until(1))[0].is_first
