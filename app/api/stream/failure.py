@@ -1,0 +1,66 @@
+"""How this door answers an error over HTTP and in the handshake: `{"detail": …}`."""
+
+import math
+from collections.abc import Callable, Coroutine
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse, Response
+
+from app.errors import (
+    ChorusError,
+    Denied,
+    InvalidCredential,
+    InvalidInput,
+    MissingCredential,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
+
+UNKNOWN_CALLER = "Could not validate credentials"  # the document's words
+
+STATUSES: tuple[tuple[type[ChorusError], HTTPStatus], ...] = (
+    (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (InvalidCredential, HTTPStatus.UNAUTHORIZED),
+    (MissingCredential, HTTPStatus.UNAUTHORIZED),
+    (Denied, HTTPStatus.FORBIDDEN),
+    (Overloaded, HTTPStatus.TOO_MANY_REQUESTS),
+    (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (ChorusError, HTTPStatus.INTERNAL_SERVER_ERROR),
+)
+"""First match wins."""
+
+
+def failure(error: ChorusError) -> JSONResponse:
+    """Answer an error."""
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    headers = {}
+    if isinstance(error, Overloaded) and error.retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(error.retry_after))
+    content = {"detail": str(error)}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+        content["detail"] = UNKNOWN_CALLER
+    if isinstance(error, InvalidInput) and error.field:
+        content["field"] = error.field
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+class StreamRoute(APIRoute):
+    """A route that tells the engine's errors in this door's shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the handler, as FastAPI's documentation of custom routes does."""
+        handle = super().get_route_handler()
+
+        async def handle_or_explain(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ChorusError as error:
+                return failure(error)
+
+        return handle_or_explain
