@@ -186,6 +186,25 @@ class Settings(BaseSettings):
     danmu_idle_timeout_seconds: Seconds = 300.0
     """Time without a message of the client after which /ws is closed; 0 never closes it."""
 
+    streaming_buffer_duration: Annotated[float, Field(ge=1, le=30)] = 3.0
+    """Seconds of a live stream that are looked at together."""
+    streaming_hop_duration: Annotated[float, Field(ge=0.1, le=10)] = 0.5
+    """Seconds of a live stream's audio from one look to the next."""
+    fingerprint_sample_rate: Annotated[int, Field(ge=8000, le=96_000)] = 22_050
+    """Hz of live streams that name no sample_rate."""
+    websocket_max_connections: Count = 100
+    """Connections to /ws/stream, all addresses together."""
+    stream_max_connections_per_ip: Count = 10
+    """Connections to /ws/stream from one address (IPv6: one /64)."""
+    stream_max_attempts_per_minute: Count = 30
+    """Attempts of one address to connect to /ws/stream."""
+    stream_max_bytes_per_second: Bytes = 204_800
+    """Audio of one live stream; two seconds of it may come at once."""
+    stream_max_messages_per_minute: Count = 1000
+    """Messages of one live stream."""
+    stream_idle_timeout_seconds: Seconds = 300.0
+    """Time without audio after which /ws/stream is closed; 0 never closes it."""
+
     @field_validator(
         "forwarded_allow_ips",
         "cors_origins",

@@ -101,6 +101,12 @@ class Metrics:
         self.takes_waiting = Gauge("takes_waiting", "Takes that wait to be made.", registry=registry)
         self.takes_making = Gauge("takes_making", "Takes that are being made.", registry=registry)
         self.takes_done = Family(Counter("takes_done", "Takes that ended.", ["status"], registry=registry), 1)
+        self.stream_turn_seconds = Histogram(
+            "stream_turn_seconds",
+            "From a live stream's complete hop to what was heard in it.",
+            buckets=_LAG_BUCKETS,
+            registry=registry,
+        )
         self.http_requests = Family(
             Counter("http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry), 3
         )
