@@ -63,7 +63,7 @@ class StreamClient:
         url: address of the server, `ws://` or `wss://` (or `http://`, `https://`), with the prefix it may have.
         api_key: API key or access token, sent in the header `Authorization`; None if the server asks for none.
         client_id: who this is; the server keeps one connection for each. None makes one up.
-        sample_rate: Hz, of what is sent; 8000…96000.
+        sample_rate: Hz, of what is sent; 8000…48000.
         on_match: told what plays; see `OnMatch` for what callbacks may do.
         on_status: told how it is going.
         on_error: told what went wrong on the server.

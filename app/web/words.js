@@ -48,6 +48,19 @@ export function span(seconds) {
   return hours < 48 ? `${hours}\u00a0h ${minutes % 60}\u00a0min` : `${Math.floor(hours / 24)}\u00a0days`;
 }
 
+/** A place in a track: 1:02:03. @param {number} seconds */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return `${hours ? `${hours}:${two(minutes)}` : minutes}:${two(whole % 60)}`;
+}
+
+/** Never 100 % of what is not certain. @param {number} part 0…1 */
+export function percent(part) {
+  return `${part < 1 ? Math.min(99.9, part * 100).toFixed(part > 0.99 ? 1 : 0) : 100}\u00a0%`;
+}
+
 /** @param {number} bytes */
 export function size(bytes) {
   return bytes < 1024 * 1024 ? `${Math.max(1, Math.round(bytes / 1024))}\u00a0KB` : `${(bytes / 1024 / 1024).toFixed(1)}\u00a0MB`;

@@ -23,8 +23,8 @@ ARGUMENTS = (
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the Chromium of this machine.
+def chromium(*more: str) -> Iterator[Browser]:
+    """Start the Chromium of this machine, with more arguments.
 
     Where there is none the test is skipped; where CI=true says that all is there, it fails.
     """
@@ -35,7 +35,7 @@ def chromium() -> Iterator[Browser]:
             pytest.fail(reason)
         pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *more])
         try:
             yield browser
         finally:

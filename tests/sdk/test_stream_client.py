@@ -204,13 +204,12 @@ async def test_events_are_iterated_over_until_the_block_is_left(server: FakeStre
         async for event in client:
             events.append(event)
 
-    async with asyncio.TaskGroup() as group:
-        async with StreamClient(server.url) as client:
-            peer = await server.accept()
-            await peer.say(status())  # before anybody asks
-            group.create_task(collect(client))
-            await peer.say(match())
-            await eventually(lambda: len(events) == 2)
+    async with asyncio.TaskGroup() as group, StreamClient(server.url) as client:
+        peer = await server.accept()
+        await peer.say(status())  # before anybody asks
+        group.create_task(collect(client))
+        await peer.say(match())
+        await eventually(lambda: len(events) == 2)
 
     assert [type(event) for event in events] == [Status, Matched]
 

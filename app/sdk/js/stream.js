@@ -164,10 +164,16 @@ export class StreamClient extends EventTarget {
    */
   async startMicrophone(options) {
     const mine = this.#begin();
+    let failure = null;
+    mine.fail = (error) => (failure = error);
     try {
       await this.connect();
       const microphone = await this.#microphone(this.sampleRate, options);
-      if (mine !== this.#sounding) return microphone.close();
+      if (mine !== this.#sounding) {
+        microphone.close();
+        if (failure) throw failure; // the connection has ended meanwhile
+        return;
+      }
       mine.stop = () => microphone.close();
       mine.fail = (error) => this.#tell("end", { error });
       const framer = new Framer(this.#frameLength);

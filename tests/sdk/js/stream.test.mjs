@@ -144,6 +144,17 @@ test("a microphone that comes too late is closed", async () => {
   assert.deepEqual([microphone.isClosed, client.isSounding], [true, false]);
 });
 
+test("a connection that ends before there is a microphone is an error", async () => {
+  let give = null;
+  const { client, server, microphone } = await connected({ openMicrophone: () => new Promise((resolve) => (give = resolve)) });
+  const starting = client.startMicrophone();
+  await settle();
+  server.hangUp(1008, "rate limit exceeded");
+  give(microphone);
+  await assert.rejects(starting, ConnectionLost);
+  assert.equal(microphone.isClosed, true);
+});
+
 test("without a microphone it is an error, and nothing is left", async () => {
   const { client } = await connected({ openMicrophone: async () => Promise.reject(new NoMicrophone("none")) });
   await assert.rejects(client.startMicrophone(), NoMicrophone);
