@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from app.errors import Draining, Overloaded, Unavailable
 from app.runtime.connections import Connection, Gate
 from app.runtime.server import EXTENSION
-from app.runtime.session import Divert
+from app.runtime.session import Divert, DivertText
 
 
 async def admit(socket: WebSocket, gate: Gate, *, key: str | None = None) -> Connection | None:
@@ -37,6 +37,12 @@ def divert_of(socket: WebSocket) -> Divert | None:
     """Return what gives binary messages to a function as soon as they are read, None under another server."""
     divert: Divert | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("divert")
     return divert
+
+
+def divert_text_of(socket: WebSocket) -> DivertText | None:
+    """Return what offers text to a function as soon as it is read, None under another server."""
+    divert_text: DivertText | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("divert_text")
+    return divert_text
 
 
 def send_now_of(socket: WebSocket) -> Callable[[str], bool] | None:

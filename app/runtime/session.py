@@ -50,6 +50,9 @@ Job = Callable[[], Awaitable[None]]
 Divert = Callable[[Callable[[bytes], None] | None], None]
 """Tells the server whom to give binary messages as soon as they are read; None leaves them to `receive` again."""
 
+DivertText = Callable[[Callable[[str], bool] | None], None]
+"""The same for text that comes alone, to somebody who may leave it to `receive`."""
+
 GONE = (OSError, RuntimeError, WebSocketDisconnect)
 """What uvicorn and Starlette raise when the peer is gone in the middle of a message."""
 
@@ -106,6 +109,7 @@ class Session:
         on_congestion: Callable[[bool], None] | None = None,
         is_activity: Callable[[Message], bool] | None = None,
         divert: Divert | None = None,
+        divert_text: DivertText | None = None,
         send_now: Callable[[str], bool] | None = None,
         abort: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -121,6 +125,7 @@ class Session:
             on_congestion: told when the outbox becomes full and when it has room again.
             is_activity: tells whether a message keeps the session from being idle; None: every one does.
             divert: gives binary messages to a function at once, and to nobody else; None leaves them to the reader.
+            divert_text: offers text to a function at once; None leaves it to the reader.
             send_now: sends text if the transport takes it at once, and tells whether it did; None: nothing can.
             abort: cuts the connection without a close frame.
             clock: seconds, monotonic.
@@ -133,6 +138,7 @@ class Session:
         self._on_congestion = on_congestion
         self._is_activity = is_activity
         self._divert = divert
+        self._divert_text = divert_text
         self._send_now = send_now
         self._abort = abort
         self._clock = clock
@@ -166,6 +172,8 @@ class Session:
             async with anyio.create_task_group() as self._group:
                 if self._divert is not None:
                     self._divert(partial(self._take, on_message))
+                if self._divert_text is not None:
+                    self._divert_text(partial(self._take_text, on_message))
                 self._group.start_soon(self._write)
                 await self._read(on_message)
                 self._group.cancel_scope.cancel()
@@ -175,6 +183,8 @@ class Session:
         finally:
             if self._divert is not None:
                 self._divert(None)
+            if self._divert_text is not None:
+                self._divert_text(None)
             self._ending = self._ending or Ending(GOING_AWAY, "cancelled")
             self._note_congestion(False)
         return self._ending
@@ -297,6 +307,17 @@ class Session:
             # The server would cut the connection for it; as a fault in the reader, it is told to the peer.
             logger.exception("a message failed")
             self.close(INTERNAL, "internal error")
+
+    def _take_text(self, on_message: Callable[[Message], None], text: str) -> bool:
+        """Hear text, in no task of anybody's, where anyio begins none: so a task must wait for the job it may start."""
+        if self._spare is None or self._spare.next.done() or self._ending is not None:
+            return False
+        try:
+            self._hear(on_message, text)
+        except Exception:
+            logger.exception("a message failed")
+            self.close(INTERNAL, "internal error")
+        return True
 
     def _hear(self, on_message: Callable[[Message], None], message: Message) -> None:
         if self._is_activity is None or self._is_activity(message):

@@ -838,6 +838,78 @@ async def test_what_comes_after_diverting_has_ended_is_received() -> None:
         assert ast.literal_eval((await client.read_frame())[1].decode()) == ([b"1", b"2"], b"3")
 
 
+class DivertingText(App):
+    """Takes text that has no digit in it; tells what it took, and what came by `receive`, at the text `end1`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "websocket.accept"})
+        taken: list[str] = []
+        received: list[Any] = []
+
+        def take(text: str) -> bool:
+            is_taken = not any(character.isdigit() for character in text)
+            taken.extend([text] if is_taken else [])
+            return is_taken
+
+        scope["extensions"][EXTENSION]["divert_text"](take)
+        while (message := await receive())["type"] == "websocket.receive":
+            received.append(message.get("text") or message.get("bytes"))
+            if received[-1] == "end1":
+                await send({"type": "websocket.send", "text": repr((taken, received[:-1]))})
+
+
+@both_loops
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 60_000])
+async def test_text_that_comes_alone_is_offered(size: int) -> None:
+    text = "é" * (size // 2) + "x" * (size % 2)
+    async with serve(DivertingText()) as live, wire(live.port) as client:
+        await client.open("/large")
+        for portion in (frame(TEXT, text.encode()), frame(TEXT, b"7"), frame(TEXT, b"end1")):
+            await client.send(portion)
+            await anyio.sleep(0.05)
+        taken, received = ast.literal_eval((await client.read_frame())[1].decode())
+        assert "".join(taken) + "".join(received) == text + "7"
+        assert taken == [text] or size > 1_000  # a long one may come in portions
+
+
+@pytest.mark.parametrize(
+    "portions",
+    [
+        [frame(TEXT, b"a") + frame(TEXT, b"b")],
+        [frame(TEXT, b"a")[:4], frame(TEXT, b"a")[4:]],
+        [frame(TEXT, b"a", fin=False), frame(CONT, b"b")],
+        [frame(BINARY, b"a")],
+    ],
+    ids=["two", "portions", "fragments", "binary"],
+)
+async def test_what_does_not_come_alone_and_whole_is_received(portions: list[bytes]) -> None:
+    async with serve(DivertingText()) as live, wire(live.port) as client:
+        await client.open("/large")
+        for portion in (*portions, frame(TEXT, b"end1")):
+            await client.send(portion)
+            await anyio.sleep(0.02)
+        taken, received = ast.literal_eval((await client.read_frame())[1].decode())
+        assert taken == []
+        assert "".join(part if isinstance(part, str) else part.decode() for part in received) in ("a", "ab")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (frame(TEXT, b"\xff"), 1007),
+        (frame(TEXT, b"x" * (LIMIT + 1)), 1009),
+        (bytes([0x81, 5]) + b"hello", 1002),
+    ],
+    ids=["not UTF-8", "too large", "not masked"],
+)
+async def test_text_that_is_wrong_is_refused_also_where_it_would_be_offered(sent: bytes, code: int) -> None:
+    async with serve(DivertingText()) as live, wire(live.port) as client:
+        await client.open("/small")
+        await client.send(sent)
+        assert (await client.read_close())[0] == code
+
+
 async def test_nothing_is_diverted_while_the_connection_closes() -> None:
     taken: list[bytes] = []
 

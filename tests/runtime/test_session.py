@@ -588,6 +588,47 @@ async def test_nothing_is_diverted_to_a_session_that_has_ended() -> None:
     assert talk.received == []
 
 
+class TextDiverter:
+    """A server that offers text to whom it is told."""
+
+    take: Callable[[str], bool] | None = None
+
+    def __call__(self, take: Callable[[str], bool] | None) -> None:
+        self.take = take
+
+    def offer(self, text: str) -> bool:
+        assert self.take is not None
+        return self.take(text)
+
+
+async def test_text_is_taken_past_the_reader_while_a_task_waits_for_a_job() -> None:
+    diverter = TextDiverter()
+    async with Talk(divert_text=diverter) as talk:
+        assert not diverter.offer("early")
+        await talk.start("1", anyio.lowlevel.checkpoint)
+        talk.on_message = lambda text: talk.session.start(str(text), partial(talk.session.send, text))
+        assert diverter.offer("2")
+        assert not diverter.offer("3")
+        await settle()
+        assert diverter.offer("3")
+        await settle()
+        assert talk.socket.heard == ["2", "3"]
+        talk.session.close()
+        assert not diverter.offer("late")
+    assert diverter.take is None
+
+
+async def test_a_fault_over_text_past_the_reader_is_told_to_the_peer(caplog: pytest.LogCaptureFixture) -> None:
+    diverter = TextDiverter()
+    async with Talk(divert_text=diverter) as talk:
+        await talk.start("1", anyio.lowlevel.checkpoint)
+        talk.on_message = lambda message: 1 / 0
+        assert diverter.offer("text")
+        await settle()
+    assert talk.ending == Ending(INTERNAL, "internal error")
+    assert "a message failed" in caplog.text
+
+
 async def test_a_fault_over_a_diverted_message_is_told_to_the_peer(caplog: pytest.LogCaptureFixture) -> None:
     diverter = Diverter()
     async with Talk(divert=diverter) as talk:

@@ -12,7 +12,7 @@ from app.api.danmu import messages
 from app.api.danmu.chunks import Chunks
 from app.errors import ChorusError, NothingToSpeak, RateLimited, TextTooLong
 from app.runtime.limits import TokenBucket
-from app.runtime.session import POLICY, Ending, Session, SessionLimits, Socket
+from app.runtime.session import POLICY, DivertText, Ending, Session, SessionLimits, Socket
 from app.tts.speech import Speech, SpeechRequest
 from app.tts.synthesizer import Synthesizer
 
@@ -40,6 +40,7 @@ class Conversation:
         socket: Socket,
         limits: DanmuLimits,
         *,
+        divert_text: DivertText | None = None,
         send_now: Callable[[str], bool] | None = None,
         abort: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -50,6 +51,7 @@ class Conversation:
             synthesizer: speaks.
             socket: accepted, not yet read.
             limits: of this conversation.
+            divert_text: offers what was read past them, as for `Session`.
             send_now: sends text past the layers of the server, as for `Session`.
             abort: cuts the connection.
             now: stamps heartbeats.
@@ -66,6 +68,7 @@ class Conversation:
             on_failure=self._explain,
             on_cancelled=self._confirm_cancelled,
             on_congestion=self._hold,
+            divert_text=divert_text,
             send_now=send_now,
             abort=abort,
         )

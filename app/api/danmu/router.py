@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, WebSocket
 
-from app.api.admission import abort_of, admit, send_now_of
+from app.api.admission import abort_of, admit, divert_text_of, send_now_of
 from app.api.danmu.conversation import Conversation, DanmuLimits
 from app.runtime.connections import Gate
 from app.tts.synthesizer import Synthesizer
@@ -20,7 +20,12 @@ def router(synthesizer: Synthesizer, gate: Gate, limits: DanmuLimits) -> APIRout
         with connection:
             await socket.accept()
             conversation = Conversation(
-                synthesizer, socket, limits, send_now=send_now_of(socket), abort=abort_of(socket)
+                synthesizer,
+                socket,
+                limits,
+                divert_text=divert_text_of(socket),
+                send_now=send_now_of(socket),
+                abort=abort_of(socket),
             )
             connection.session = conversation.session
             await conversation.run()
