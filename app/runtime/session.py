@@ -14,6 +14,8 @@ Rules of this file:
 7. Where the server diverts binary messages, they come around the reader, in their order, and in no task of anybody's,
    where anyio does not work: a stream of audio costs a fraction. They may `post` and `close`, and `start` nothing. Text
    may overtake them or be overtaken.
+8. Text that comes alone is taken around the reader too, while a task waits for the job that it may start; none is
+   overtaken.
 """
 
 import asyncio
