@@ -4,7 +4,10 @@ A body that announces itself as too large is refused before a byte of it is aske
 it has grown too large. The routes behind never hold more than the bound.
 """
 
+import math
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
@@ -20,12 +23,21 @@ class BodyLimit:
     Args:
         app: what stands behind.
         max_bytes: of one body.
+        others: bounds of the paths that have others, as the router sees them; 0 for none.
         describe: what the answer says.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, describe: Describe = plainly) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        others: Mapping[str, int] = MappingProxyType({}),
+        describe: Describe = plainly,
+    ) -> None:
         self._app = app
         self._max_bytes = max_bytes
+        self._others = {path: most or math.inf for path, most in others.items()}
         self._describe = describe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -33,20 +45,21 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _announced_bytes(scope) > self._max_bytes:
-            await self._refuse(scope, receive, send)
+        most = self._others.get(route_path(scope), self._max_bytes)
+        if _announced_bytes(scope) > most:
+            await self._refuse(scope, receive, send, most)
             return
-        meter = _Meter(receive, send, self._max_bytes)
+        meter = _Meter(receive, send, most)
         try:
             await self._app(scope, meter.receive, meter.send)
         except _Exceeded:
             if meter.has_answered:
                 raise
         if meter.is_unanswered:
-            await self._refuse(scope, receive, send)
+            await self._refuse(scope, receive, send, most)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        error = BodyTooLarge(f"the body is larger than {self._max_bytes} bytes", limit=self._max_bytes)
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, most: float) -> None:
+        error = BodyTooLarge(f"the body is larger than {most} bytes", limit=int(most))
         content = self._describe(route_path(scope), error)
         await refuse(scope, receive, send, status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, content=content)
 
@@ -61,7 +74,7 @@ class _Exceeded(HTTPException):
 class _Meter:
     """Counts a body, and holds back what is answered after it was too large: that is not for the routes to say."""
 
-    def __init__(self, receive: Receive, send: Send, max_bytes: int) -> None:
+    def __init__(self, receive: Receive, send: Send, max_bytes: float) -> None:
         self._receive = receive
         self._send = send
         self._left = max_bytes

@@ -33,7 +33,7 @@ async def start(send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
-async def call(app: Any, *chunks: bytes, announced: str | None = None) -> list[Message]:
+async def call(app: Any, *chunks: bytes, announced: str | None = None, path: str = "/a") -> list[Message]:
     headers = [] if announced is None else [(b"content-length", announced.encode())]
     coming = iter([{"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks])
     sent: list[Message] = []
@@ -44,7 +44,7 @@ async def call(app: Any, *chunks: bytes, announced: str | None = None) -> list[M
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await app({"type": "http", "path": "/a", "headers": headers}, receive, send)
+    await app({"type": "http", "path": path, "headers": headers}, receive, send)
     return sent
 
 
@@ -62,6 +62,16 @@ async def test_law_no_more_than_the_limit_passes(chunks: list[bytes]) -> None:
 async def test_what_announces_itself_as_too_large_is_not_read(announced: str, status: int) -> None:
     sent = await call(BodyLimit(echo, max_bytes=LIMIT), b"", announced=announced)
     assert sent[0]["status"] == status
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"), [("/a", 11, 200), ("/a", 21, 413), ("/b", 11, 413), ("/c", 99, 200)]
+)
+async def test_a_path_may_have_another_bound(path: str, size: int, status: int) -> None:
+    app = BodyLimit(echo, max_bytes=LIMIT, others={"/a": 20, "/c": 0})
+    for how in ({"announced": str(size)}, {}):
+        chunks = () if how else (b"a" * size,)
+        assert (await call(app, *chunks, path=path, **how))[0]["status"] == status
 
 
 async def test_the_words_are_chosen_by_path() -> None:
