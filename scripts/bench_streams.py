@@ -186,6 +186,8 @@ class Measured:
     """Over more than half a second after their hop was complete."""
     health: Sequence[float]
     """Seconds of each request."""
+    memory: float
+    """Bytes of the server for one stream."""
 
 
 @contextmanager
@@ -210,6 +212,7 @@ def serving(milliseconds: float) -> Iterator[tuple[int, psutil.Process]]:
 def measure(streams: int, samples: int, seconds: float, milliseconds: float) -> Measured:
     """Run paced clients against a server and look at it from outside."""
     with serving(milliseconds) as (port, server):
+        empty = server.memory_info().rss
         start = time.time() + streams / CONNECTIONS_PER_SECOND * 1.5 + 3
         share = streams // CLIENT_PROCESSES
         clients = [
@@ -224,10 +227,11 @@ def measure(streams: int, samples: int, seconds: float, milliseconds: float) -> 
         before = sum(server.cpu_times()[:2])
         asked = ask_health(port, until=start + seconds)
         cpu = sum(server.cpu_times()[:2]) - before
+        memory = (server.memory_info().rss - empty) / streams
         turns, late = count_turns(port)
         told = [json.loads(client.communicate()[0]) for client in clients]
     frames = sum(one["frames"] for one in told)
-    return Measured(frames, cpu, max(one["late"] for one in told), turns, late, asked)
+    return Measured(frames, cpu, max(one["late"] for one in told), turns, late, asked, memory)
 
 
 def ask_health(port: int, *, until: float) -> list[float]:
@@ -262,6 +266,7 @@ def rows(streams: int, samples: int, seconds: float, milliseconds: float) -> lis
         Row(f"{what}: CPU of the server", cost, f"{DOOR_PERCENT} % beside the work", beside_work <= DOOR_PERCENT),
         Row(f"{what}: late turns", f"{found.late_turns} of {found.turns}", "0", found.late_turns == 0),
         Row(f"{what}: /health p99", ms(p99), "200 ms", p99 <= 0.2),
+        Row(f"{what}: memory of a stream", f"{found.memory / 1024:.0f} KiB", "512 KiB", found.memory <= 512 * 1024),
         Row(f"{what}: frames sent late by", ms(found.clients_late), "500 ms", found.clients_late <= 0.5),
     ]
 
