@@ -201,8 +201,10 @@ export class Connection extends EventTarget {
     socket.addEventListener("close", (event) => {
       if (socket === this.#socket) this.#onClose(event, isOnly);
     });
-    // What an error event could say, the close event that follows says.
-    socket.addEventListener("error", () => {});
+    // What an error event could say, the close event that follows says; only Node.js 20 has none after a refusal.
+    socket.addEventListener("error", () => {
+      if (socket === this.#socket && this.state === "connecting") this.#onClose({ code: 1006, reason: "" }, isOnly);
+    });
   }
 
   #onClose({ code, reason }, isOnly) {

@@ -70,6 +70,13 @@ test("a server that is not there at first ends it, unless it is waited for", () 
   assert.equal(patient.opened.state, "waiting");
 });
 
+test("a refusal that is told by an error alone, as in Node.js 20, is one", () => {
+  const { sockets, states, timers } = connection({ waitForServer: true });
+  sockets[0].dispatchEvent(new Event("error"));
+  sockets[0].hangUp(1006, ""); // as browsers do
+  assert.deepEqual([states.at(-1).state, timers.delays], ["waiting", [1000]]);
+});
+
 test("it is given up after so many attempts", () => {
   const { opened, sockets, timers } = connection({ backoff: { attempts: 2 } });
   sockets[0].accept();
