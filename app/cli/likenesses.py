@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from app.cli.progress import clock_time
 from app.cli.terminal import Terminal
@@ -12,10 +12,6 @@ from app.fingerprint.duplicates import Likeness, likenesses
 from app.fingerprint.follower import INDEX_POOL
 from app.fingerprint.track import Track
 from app.runtime.workers import Workers
-
-LEAST_SECONDS: Final = 10.0
-"""Of likeness that is told of, or half of the shorter track."""
-LEAST_SHARE: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +48,7 @@ async def pairs_of(
     found: dict[frozenset[int], Likeness] = {}
     for done, track_id in enumerate(track_ids, 1):
         for likeness in await workers.run(INDEX_POOL, partial(likenesses, view, track_id)):
-            if likeness.seconds >= LEAST_SECONDS or likeness.share >= LEAST_SHARE:
-                found.setdefault(frozenset((likeness.track_id, likeness.other_id)), likeness)
+            found.setdefault(frozenset((likeness.track_id, likeness.other_id)), likeness)
         on_step(done)
     return [pair for likeness in found.values() if (pair := await _pair(catalogue, likeness)) is not None]
 

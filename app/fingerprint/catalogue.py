@@ -18,6 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from app.errors import NotFound, Unavailable
+from app.fingerprint.duplicates import Likeness, likenesses
 from app.fingerprint.follower import INDEX_POOL, Follower
 from app.fingerprint.index import Index, IndexFigures
 from app.fingerprint.labels import Labels
@@ -141,6 +142,16 @@ class Catalogue:
         removed = await self.store.remove(track_ids)
         await self._catch_up()
         return removed
+
+    async def likenesses(self, track_id: int) -> list[Likeness]:
+        """Return which tracks are nearly the same as one, the most alike first.
+
+        Raises:
+            Unavailable: the index is not open yet.
+        """
+        if self._follower is None:
+            raise Unavailable("the index of tracks is still being opened")
+        return await self._workers.run(INDEX_POOL, partial(likenesses, self.index().view(), track_id))
 
     async def figures(self) -> Figures:
         """Return how much there is."""

@@ -28,7 +28,9 @@ NEAR_FRAMES: Final = 1
 NEAR_PARTS: Final = BIN_PARTS * 4 // 5
 """Within so many frames and parts of a bin two peaks are the same."""
 LEAST_SHARE: Final = 0.5
-"""Of the peaks of ten seconds, from which on they are alike."""
+"""Of the peaks of ten seconds, from which on they are alike; and of a short track that is told of."""
+LEAST_SECONDS: Final = 9.9
+"""That are told of, of longer tracks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,11 @@ class Likeness:
     offset: float
     """Seconds in the other one at which this one would begin; negative if it begins before it."""
 
+    @property
+    def is_near(self) -> bool:
+        """Whether it is worth telling of."""
+        return self.seconds >= LEAST_SECONDS or self.share >= LEAST_SHARE
+
 
 def likenesses(view: View, track_id: int) -> list[Likeness]:
     """Return which tracks are like one, the most alike first. It blocks, some milliseconds an excerpt."""
@@ -55,7 +62,7 @@ def likenesses(view: View, track_id: int) -> list[Likeness]:
     found: dict[int, Likeness] = {}
     for other, shift in set(_answers(view, own, peaks)):
         likeness = _compare(own, peaks, other, _from_zero(view, other), shift)
-        if likeness.seconds > (found[other.track_id].seconds if other.track_id in found else 0.0):
+        if likeness.is_near and likeness.seconds > (found[other.track_id].seconds if other.track_id in found else 0.0):
             found[other.track_id] = likeness
     return sorted(found.values(), key=lambda likeness: (-likeness.share, likeness.other_id))
 

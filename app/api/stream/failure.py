@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
 from app.errors import (
+    BodyTooLarge,
     ChorusError,
     Denied,
     InvalidCredential,
@@ -17,12 +18,15 @@ from app.errors import (
     MissingCredential,
     NotFound,
     Overloaded,
+    Taken,
     Unavailable,
 )
 
 UNKNOWN_CALLER = "Could not validate credentials"  # the document's words
 
 STATUSES: tuple[tuple[type[ChorusError], HTTPStatus], ...] = (
+    (Taken, HTTPStatus.CONFLICT),
+    (BodyTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (NotFound, HTTPStatus.NOT_FOUND),
     (InvalidCredential, HTTPStatus.UNAUTHORIZED),

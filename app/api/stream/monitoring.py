@@ -4,17 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Security
-from fastapi.security import HTTPBearer
+from fastapi import APIRouter
 
-from app.accounts.account import ADMIN
 from app.api.stream import messages
+from app.api.stream.administrators import FOR_ADMINISTRATORS
 from app.api.stream.failure import StreamRoute
 from app.api.stream.streams import Stream, Streams
-from app.runtime.credentials import require
 from app.runtime.session import POLICY
-
-BEARER = HTTPBearer(auto_error=False, description="An access token or an API key of an administrator.")
 
 
 def monitoring(streams: Streams, *, now: Callable[[], float] = time.time) -> APIRouter:
@@ -23,7 +19,7 @@ def monitoring(streams: Streams, *, now: Callable[[], float] = time.time) -> API
         prefix="/api/v1/monitoring/live-streams",
         tags=["monitoring"],
         route_class=StreamRoute,
-        dependencies=[Security(BEARER), Depends(_only_administrators)],
+        dependencies=FOR_ADMINISTRATORS,
     )
 
     def describe(stream: Stream) -> dict[str, Any]:
@@ -52,7 +48,3 @@ def monitoring(streams: Streams, *, now: Callable[[], float] = time.time) -> API
         return {"message": f"Disconnected stream {client_id}"}
 
     return routes
-
-
-async def _only_administrators(request: Request) -> None:
-    require(request.scope, role=ADMIN)
