@@ -26,6 +26,10 @@ from app.api.speak.rest import OPEN_PATHS as SPEAK_OPEN_PATHS
 from app.api.speak.rest import rest as speak_rest
 from app.api.speak.router import router as speak_router
 from app.api.speak.urls import PREFIX as SPEAK_PREFIX
+from app.api.stream.tracks import IMPORT_PATH
+from app.api.stream.tracks import PATH as TRACKS_PATH
+from app.api.stream.tracks import tracks as tracks_rest
+from app.api.stream.uploads import Uploads
 from app.api.wyoming.conversation import WyomingLimits
 from app.api.wyoming.server import serve as serve_wyoming
 from app.errors import ChorusError
@@ -71,9 +75,18 @@ def create_app(settings: Settings) -> FastAPI:
     _open_danmu(app, services, settings)
     app.include_router(openai_rest(services.synthesizer))
     _open_speak(app, services, settings)
+    _open_tracks(app, services, settings)
     app.include_router(accounts_rest(services.accounts))
     # The last one added stands outermost.
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES, describe=describe_refusal)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=MAX_BODY_BYTES,
+        others={
+            TRACKS_PATH: settings.tracks_max_upload_bytes,
+            IMPORT_PATH: settings.tracks_max_import_bytes,
+        },
+        describe=describe_refusal,
+    )
     app.add_middleware(
         RequireIdentity,
         authority=services.authority,
@@ -136,3 +149,8 @@ def _open_speak(app: FastAPI, services: Services, settings: Settings) -> None:
     limits = SpeakLimits()
     app.include_router(speak_router(services.studio, gate, limits))
     app.include_router(speak_rest(services.studio, services.authority, limits))
+
+
+def _open_tracks(app: FastAPI, services: Services, settings: Settings) -> None:
+    uploads = Uploads(settings.data_dir / "uploads", services.workers)
+    app.include_router(tracks_rest(services.catalogue, services.intake, uploads, services.workers))

@@ -13,11 +13,13 @@ from anyio.abc import TaskGroup
 from app.accounts.administrator import Administrator, appoint
 from app.accounts.passwords import PASSWORD_POOL
 from app.assembly.accounts import build_accounts
+from app.assembly.catalogue import build_catalogue, build_intake, build_readers, build_store
 from app.assembly.speech import build_synthesizer
 from app.assembly.speech_figures import SpeechFigures
 from app.assembly.storage import database_url
 from app.assembly.takes import build_caller, build_studio, build_webhooks
 from app.errors import Unavailable
+from app.fingerprint.follower import INDEX_POOL
 from app.runtime.connections import Connections
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
 from app.runtime.metrics import Metrics
@@ -42,8 +44,16 @@ class Services:
         self._clock = clock
         self._started_at = clock()
         cores = os.cpu_count() or 1
-        pools = {CODEC_POOL: cores, READ_POOL: 4, WRITE_POOL: 1, FILES_POOL: 4, PASSWORD_POOL: max(1, cores // 2)}
-        self.workers = Workers(pools)
+        self.workers = Workers(
+            {
+                CODEC_POOL: cores,
+                READ_POOL: 4,
+                WRITE_POOL: 1,
+                FILES_POOL: 4,
+                PASSWORD_POOL: max(1, cores // 2),
+                INDEX_POOL: 2,
+            }
+        )
         self.metrics = Metrics()
         self._figures = SpeechFigures(self.metrics, settings.tts_backends)
         self.connections = Connections(clock=clock)
@@ -61,6 +71,10 @@ class Services:
             on_owed=self.webhooks.look,
             on_done=lambda status: self.metrics.takes_done(status).inc(),
         )
+        store = build_store(self.database)
+        self.catalogue = build_catalogue(settings, store, self.workers)
+        self.readers = build_readers(settings)
+        self.intake = build_intake(settings, store, self.readers, self.workers)
         self._open = AsyncExitStack()
         self._group: TaskGroup
 
@@ -76,6 +90,8 @@ class Services:
             await stack.enter_async_context(self._caller)
             await stack.enter_async_context(self.webhooks)
             await stack.enter_async_context(self.studio)
+            await stack.enter_async_context(self.readers)
+            await stack.enter_async_context(self.catalogue)
             self._group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._group.cancel_scope.cancel)
             self._group.start_soon(self.metrics.watch_loop)

@@ -14,6 +14,7 @@ ACCOUNTS = (ROOT / "app" / "api" / "accounts" / "README.md").read_text()
 DANMU = (ROOT / "app" / "api" / "danmu" / "README.md").read_text()
 SPEAK = (ROOT / "app" / "api" / "speak" / "README.md").read_text()
 OPENAI = (ROOT / "app" / "api" / "openai" / "README.md").read_text()
+STREAM = (ROOT / "app" / "api" / "stream" / "README.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 
@@ -34,10 +35,10 @@ def routes(tmp_path_factory) -> set[str]:
 
 
 def test_every_route_is_told(routes):
-    told = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + README))
+    told = set(re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + STREAM + README))
     assert routes <= told
 
 
 def test_no_route_is_told_that_is_not_there(routes):
-    told = set(re.findall(r"`(?:GET|POST|PUT|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + README))
+    told = set(re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + README))
     assert told - {"/", "/docs"} <= routes

@@ -19,6 +19,11 @@ MAX_READERS = 4
 """In a server, which has more to do; a command takes all cores."""
 
 
+def build_store(database: Database) -> SqlStore:
+    """Return where tracks are kept."""
+    return SqlStore(database)
+
+
 def build_catalogue(settings: Settings, store: Store, workers: Workers) -> Catalogue:
     """Return the catalogue of a store; its index is in DATA_DIR/index."""
     return Catalogue(store, settings.data_dir / "index", workers)
@@ -44,7 +49,7 @@ async def open_store(settings: Settings, workers: Workers) -> AsyncIterator[SqlS
     """
     async with Database(database_url(settings), workers) as database:
         await database.migrate()
-        yield SqlStore(database)
+        yield build_store(database)
 
 
 def command_workers() -> Workers:

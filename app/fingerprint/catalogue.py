@@ -1,6 +1,7 @@
 """The catalogue: all tracks that can be found, kept in the store and searched in the index.
 
-The index is opened in the background: its machine code takes a second or two to come, for which no start waits.
+The index is opened in the background: its machine code takes a second or two to come, for which no start waits, and
+some 100 MB, which a server without tracks does not need.
 """
 
 import logging
@@ -30,8 +31,8 @@ logger = logging.getLogger(__name__)
 
 REMEMBERED: Final = 4096
 """Tracks whose labels are kept in memory: those that were heard last."""
-RETRY_SECONDS: Final = 5.0
-"""Between attempts to open the index while the store does not answer."""
+LOOK_SECONDS: Final = 0.5
+"""Between two looks whether there are tracks, or somebody who looks for some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Catalogue:
         self._folder = folder
         self._workers = workers
         self._opened: Future[Index] = Future()
+        self._is_wanted = False
+        self._asked = anyio.Event()
         self._follower: Follower | None = None
         self._following = anyio.Event()
         self._remembered: OrderedDict[int, Track] = OrderedDict()
@@ -88,6 +91,7 @@ class Catalogue:
         Raises:
             Unavailable: it is not open after so many seconds, or is closed.
         """
+        self._is_wanted = True
         try:
             return self._opened.result(patience)
         except TimeoutError:
@@ -170,6 +174,7 @@ class Catalogue:
 
     async def catch_up(self) -> None:
         """Wait until the index is open and has all tracks that the store has now."""
+        self._ask()
         await self._following.wait()
         assert self._follower is not None
         await self._follower.catch_up()
@@ -190,13 +195,21 @@ class Catalogue:
             await anyio.sleep_forever()
 
     async def _open_index(self) -> Index:
+        """Open it as soon as there are tracks, or somebody looks for some."""
+        is_broken = False
         while True:
             try:
-                origin = await self.store.origin()
-                return await self._workers.run(INDEX_POOL, partial(Index, self._folder, origin=origin))
+                if self._is_wanted or await self.store.next_ids(0, limit=1):
+                    origin = await self.store.origin()
+                    return await self._workers.run(INDEX_POOL, partial(Index, self._folder, origin=origin))
             except Unavailable as error:
-                logger.warning("the index of tracks waits for the database: %s", error)
-            await anyio.sleep(RETRY_SECONDS)
+                if not is_broken:
+                    logger.warning("the index of tracks waits for the database: %s", error)
+                is_broken = True
+                await anyio.sleep(LOOK_SECONDS)
+                continue
+            with anyio.move_on_after(LOOK_SECONDS):  # a thread that asks is seen then
+                await self._asked.wait()
 
     def _close(self) -> None:
         if self._opened.done():
@@ -207,11 +220,16 @@ class Catalogue:
     async def _catch_up(self) -> None:
         """Let the index have what was just changed; where that cannot be now, it follows by itself."""
         if self._follower is None:
+            self._ask()
             return
         try:
             await self._follower.catch_up()
         except Unavailable as error:
             logger.warning("what was changed can be found when the database answers: %s", error)
+
+    def _ask(self) -> None:
+        self._is_wanted = True
+        self._asked.set()
 
     def _note(self, changes: Changes) -> None:
         self._changes += 1

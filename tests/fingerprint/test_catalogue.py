@@ -149,7 +149,7 @@ async def test_threads_wait_for_the_index(store, tmp_path, monkeypatch):
 
 
 async def test_an_outage_at_the_start_passes(store, tmp_path, monkeypatch):
-    monkeypatch.setattr("app.fingerprint.catalogue.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("app.fingerprint.catalogue.LOOK_SECONDS", 0.01)
     answers, origin = [Unavailable("no database"), None], store.origin
 
     async def fail_once():
@@ -171,6 +171,19 @@ async def test_an_outage_after_a_change_passes(catalogue, store, monkeypatch, ca
     [kept] = await catalogue.add([sounding(1)])
     assert kept.track.id
     assert "can be found when the database answers" in caplog.text
+
+
+async def test_the_index_is_opened_when_there_are_tracks(store, tmp_path, monkeypatch):
+    monkeypatch.setattr("app.fingerprint.catalogue.LOOK_SECONDS", 0.01)
+    looked, next_ids = [], store.next_ids
+    monkeypatch.setattr(store, "next_ids", lambda after, limit: looked.append(1) or next_ids(after, limit=limit))
+    async with Catalogue(store, tmp_path, Workers({INDEX_POOL: 2})) as catalogue:
+        await eventually(lambda: len(looked) > 3)
+        assert (await catalogue.figures()).index is None
+        await store.add([sounding(1)])  # as a command does
+        await eventually(lambda: catalogue._follower is not None)
+        await catalogue.catch_up()
+        assert place(catalogue, 1) == (1, 200)
 
 
 async def test_who_closes_before_it_is_open_leaves_nobody_waiting(store, tmp_path, monkeypatch):
