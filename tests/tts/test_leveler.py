@@ -185,6 +185,22 @@ async def test_streams_of_every_voice_of_espeak_do_too(espeak, language):
             assert peak <= -1, (speaker.id, text)
 
 
+@pytest.mark.parametrize(("seconds", "lookahead"), [(0.12, 0.5), (0.85, 0.0), (60.0, 0.0)])
+@pytest.mark.parametrize("language", ["cmn", "en-us", "ru", "vi"])
+async def test_streams_do_too_in_whatever_portions_they_come(espeak, language, seconds, lookahead):
+    """As edge sends, as xtts makes them, and sentence by sentence as piper and kokoro do."""
+    size = 2 * round(seconds * RATE)
+    for variant in ("", "f1", "f5", "m1", "m4", "m7"):
+        leveler, speaker = Leveler(), espeak.find_voice(f"{language}+{variant}".rstrip("+"))
+        for text in 2 * TEXTS[language]:
+            pcm = b"".join([sound.pcm async for sound in espeak.synthesize(Utterance(text, speaker), whole=True)])
+            stream = leveler.stream(speaker, RATE, lookahead=lookahead)
+            portions = [stream.push(pcm[start : start + size]) for start in range(0, len(pcm), size)]
+            lufs, peak = measure(b"".join((*portions, stream.finish())))
+            assert lufs == pytest.approx(-16, abs=1.5), (speaker.id, text)
+            assert peak <= -1, (speaker.id, text)
+
+
 @pytest.mark.parametrize("language", TEXTS)
 async def test_lines_of_known_voices_of_espeak_do_too(espeak, language):
     leveler, words = Leveler(), " ".join(TEXTS[language])
