@@ -31,22 +31,22 @@ FREQUENCY_BITS, STEP_BITS, GAP_BITS = 10, 11, 6
 KEY_BITS = FREQUENCY_BITS + STEP_BITS + GAP_BITS
 STEP_ORIGIN = 1 << (STEP_BITS - 1)
 
-LEAST_GAP, MOST_GAP = 2, 40
-"""Frames between two peaks of a pair: 46 ms to 0.93 s."""
+LEAST_GAP, MOST_GAP = 2, 30
+"""Frames between two peaks of a pair: 46 ms to 0.7 s."""
 MOST_RATIO = 2**0.8
 """Between their frequencies: 0.8 octaves."""
-REFERENCE_PAIRS = 5
-"""Of each peak of a track."""
+REFERENCE_PAIRS = 3
+"""Of each peak of a track: 146 landmarks a second. With 5 there are 238, by which nothing more is found."""
 QUERY_PAIRS = 24
 """Of each peak of a query."""
 FREQUENCY_CELL, STEP_CELL = BIN_PARTS, BIN_PARTS // 2
-EDGE = 0.3
+EDGE = 0.15
 """Fraction of a cell at its edges, where a query tries the next one too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """Keys, and the frames where they are heard: both of shape `(n,)`, ordered by frame."""
+    """Keys, and the frames where they are: both of shape `(n,)`, ordered by frame."""
 
     keys: Keys
     frames: Frames
@@ -55,20 +55,21 @@ class Landmarks:
 
 def landmarks(peaks: Peaks) -> Landmarks:
     """Return the landmarks of a track, by which it is looked up."""
-    keys, frames = _pair(peaks.frames, peaks.frequencies, peaks.strengths, 0, REFERENCE_PAIRS, 1.0, 0.0)
+    keys, frames = _pair(peaks.frames, peaks.frequencies, peaks.strengths, 0, REFERENCE_PAIRS, 0.0, 1.0)
     return Landmarks(keys, frames)
 
 
-def probes(peaks: Peaks, *, since: int = 0, speed: float = 1.0) -> Landmarks:
+def probes(peaks: Peaks, *, since: int = 0, pairs: int = QUERY_PAIRS, speed: float = 1.0) -> Landmarks:
     """Return the landmarks of a query, by which it looks a track up; some pairs give several keys.
 
     Args:
         peaks: those of the query, of a stream at least those of its last `MOST_GAP` frames.
         since: index of the first peak that is new: only pairs whose later peak is new are returned.
-        speed: how fast the query is supposed to play the track: its frequencies are divided by it, its times are
-            multiplied.
+        pairs: of each peak, at most.
+        speed: how fast the query is supposed to play the track: its frequencies are divided by it, its times,
+            counted from frame 0, are multiplied.
     """
-    keys, frames = _pair(peaks.frames, peaks.frequencies, peaks.strengths, since, QUERY_PAIRS, speed, EDGE)
+    keys, frames = _pair(peaks.frames, peaks.frequencies, peaks.strengths, since, pairs, EDGE, speed)
     return Landmarks(keys, frames)
 
 
@@ -95,8 +96,8 @@ def _pair(
     strengths: Strengths,
     since: int,
     most: int,
-    speed: float,
     edge: float,
+    speed: float,
 ) -> tuple[Keys, Frames]:
     """Pair each peak from `since` on with the `most` strongest earlier ones within reach."""
     count = len(frames)
@@ -112,13 +113,14 @@ def _pair(
             first += 1
         found = _strongest(frames, frequencies, strengths, first, later, chosen)
         high = frequencies[later] / speed
-        for place in range(found):
-            earlier = chosen[place]
+        for rank in range(found):
+            earlier = chosen[rank]
             low = frequencies[earlier] / speed
             gap = int((frames[later] - frames[earlier]) * speed + 0.5)
             if gap > MOST_GAP:
                 continue
-            made = _write(low / FREQUENCY_CELL, (high - low) / STEP_CELL, gap, edge, frames[later], keys, places, made)
+            place = int(frames[later] * speed + 0.5)
+            made = _write(low / FREQUENCY_CELL, (high - low) / STEP_CELL, gap, edge, place, keys, places, made)
     return keys[:made], places[:made]
 
 
