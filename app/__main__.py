@@ -1,4 +1,4 @@
-"""The command line: `python -m app serve`, `token`, `users`, `tracks`."""
+"""The command line: `python -m app serve`, `token`, `users`, `ingest`, `tracks`."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from app.cli import tracks, users
+from app.cli import ingest, tracks, users
 from app.errors import ChorusError
 from app.main import create_app, socket_limits
 from app.runtime import logs
@@ -67,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--role", action="append", default=[], help="a role it carries, such as admin; may be repeated")
     token.set_defaults(run=issue_token)
     users.add_parser(commands)
+    ingest.add_parser(commands)
     tracks.add_parser(commands)
     return parser
 

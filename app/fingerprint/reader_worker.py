@@ -3,6 +3,7 @@
 python -m app.fingerprint.reader_worker
 """
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -11,13 +12,16 @@ from app.audio.pcm import Samples
 from app.audio.sound_file import SoundFile, Tags
 from app.errors import InvalidAudio, NotFound
 from app.fingerprint.fingerprint import Fingerprint
+from app.fingerprint.fingerprinter import Fingerprinter
 from app.fingerprint.labels import tidy
 from app.fingerprint.reading import PIECE_BYTES, Facts, Kind, Wish, encode_refusal
+from app.fingerprint.spectrum import SAMPLE_RATE
 from app.runtime.child import Channel, run
 
 Listen: TypeAlias = Callable[[Iterator[Samples]], Fingerprint]
 
-ANALYSIS_RATE: Final = 11_025
+NICENESS: Final = 10
+"""Streams are heard now; files can wait."""
 
 
 def serve(channel: Channel, listen: Listen) -> None:
@@ -34,7 +38,7 @@ def serve(channel: Channel, listen: Listen) -> None:
 
 
 def _answer(channel: Channel, wish: Wish, file: SoundFile, listen: Listen) -> None:
-    blocks = file.blocks(ANALYSIS_RATE, max_seconds=wish.max_seconds)
+    blocks = file.blocks(SAMPLE_RATE, max_seconds=wish.max_seconds)
     if wish.kind is Kind.SAMPLES:
         for block in blocks:
             channel.chunk(block.tobytes())
@@ -55,3 +59,22 @@ def _facts(heard: Fingerprint, tags: Tags, damage: str | None) -> Facts:
         peaks=len(heard.peaks),
         damage=damage,
     )
+
+
+def listen(blocks: Iterator[Samples]) -> Fingerprint:
+    """Make the fingerprint of a sound, of which no more than a block is in memory."""
+    fingerprinter = Fingerprinter()
+    for block in blocks:
+        fingerprinter.push(block)
+    return fingerprinter.finish()
+
+
+def program(channel: Channel) -> None:
+    """Serve until the server has gone."""
+    os.nice(NICENESS)
+    channel.ready()
+    serve(channel, listen)
+
+
+if __name__ == "__main__":
+    run(program)

@@ -85,9 +85,10 @@ class Readers:
             return Listened(facts, b"".join([piece async for piece in chunks]))
 
     async def samples(self, path: Path, *, max_seconds: float, guarded: bool = False) -> AsyncGenerator[Samples, None]:
-        """Yield the sound of a file at `ANALYSIS_RATE`, mono, block by block; the process waits for a slow reader.
+        """Yield the sound of a file block by block, mono, at the rate at which sound is analysed (`SAMPLE_RATE`).
 
-        Close it (`contextlib.aclosing`). Raises as `listen`, maybe after some blocks.
+        The process waits for a slow reader. Close it (`contextlib.aclosing`). Raises as `listen`, maybe after some
+        blocks.
         """
         async with aclosing(self._answer(Wish(str(path), Kind.SAMPLES, max_seconds, guarded))) as chunks:
             async for chunk in chunks:

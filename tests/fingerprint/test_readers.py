@@ -7,8 +7,8 @@ import pytest
 
 from app.errors import InvalidAudio, NotFound, Unavailable
 from app.fingerprint.fingerprint import Fingerprint
-from app.fingerprint.reader_worker import ANALYSIS_RATE
 from app.fingerprint.readers import Readers
+from app.fingerprint.spectrum import SAMPLE_RATE
 from tests.audio.signals import chirp, likeness
 from tests.audio.sound_files import write_sound
 from tests.eventually import eventually
@@ -52,7 +52,7 @@ async def test_a_long_fingerprint_comes_in_pieces(tmp_path, readers):
 async def test_the_sound_of_a_file_comes_as_it_is(tmp_path, readers):
     blocks = await heard(readers, song(tmp_path, seconds=20.0))
     assert len(blocks) > 3
-    assert likeness(chirp(20.0, ANALYSIS_RATE), np.concatenate(blocks)) > 0.999
+    assert likeness(chirp(20.0, SAMPLE_RATE), np.concatenate(blocks)) > 0.999
 
 
 async def test_who_stops_listening_frees_the_process(tmp_path, readers):
@@ -60,7 +60,7 @@ async def test_who_stops_listening_frees_the_process(tmp_path, readers):
     for _ in range(5):
         async with aclosing(readers.samples(path, max_seconds=60)) as blocks:
             assert len(await anext(blocks))
-    assert sum(map(len, await heard(readers, path))) == 40 * ANALYSIS_RATE
+    assert sum(map(len, await heard(readers, path))) == 40 * SAMPLE_RATE
 
 
 @pytest.mark.parametrize("sound", [True, False])
@@ -116,7 +116,7 @@ async def test_processes_are_there_only_while_they_are_needed(tmp_path):
 async def test_a_long_job_is_not_taken_for_idleness(tmp_path):
     async with Readers(1, program=PROGRAM, idle_seconds=0.0) as readers:
         blocks = await heard(readers, song(tmp_path, seconds=50.0))
-        assert sum(map(len, blocks)) == 50 * ANALYSIS_RATE
+        assert sum(map(len, blocks)) == 50 * SAMPLE_RATE
 
 
 async def test_a_program_that_does_not_start_is_said(tmp_path):
