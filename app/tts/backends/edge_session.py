@@ -33,9 +33,9 @@ SAMPLE_RATE = 24_000
 """Hz; edge-tts always asks for mp3 of this rate, with 48 kbit/s."""
 TOLERANCE = 0.15
 """Seconds."""
-LEAST_SECONDS = 0.025
-"""Of a letter at the natural pace, where no boundaries tell; a syllable sign takes four times as long. About half of
-what fast speakers need."""
+LEAST_SECONDS = 0.03
+"""Of a letter at the natural pace, where no boundaries tell; a syllable sign takes four times as long. Some two thirds
+of what fast speakers need, since the silence behind the speech is counted with it."""
 
 FORBIDDEN = 403
 

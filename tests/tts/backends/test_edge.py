@@ -297,6 +297,13 @@ async def test_whole_speech_survives_one(
     assert edge.health().available
 
 
+async def test_a_quarter_of_an_english_line_is_not_taken_for_all_of_it(edge: Edge, service: Emulator) -> None:
+    line = "Hello there my friend, how are you today?"
+    service.ills.append(Ill.SHORT_WITHOUT_METADATA)
+    assert is_whole(await speak(edge, line), line)
+    assert service.calls == 2
+
+
 @pytest.mark.parametrize("ill", HARMLESS)
 async def test_what_does_no_harm_costs_no_second_try(edge: Edge, service: Emulator, ill: Ill) -> None:
     service.ills.append(ill)
