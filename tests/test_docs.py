@@ -35,7 +35,9 @@ def routes(tmp_path_factory) -> set[str]:
 
 
 def test_every_route_is_told(routes):
-    told = set(re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + STREAM + README))
+    told = set(
+        re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + STREAM + README)
+    )
     assert routes <= told
 
 
