@@ -1,18 +1,21 @@
 """What is known of the last seconds of a sound: its peaks, and how loud each place is beside those around it."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from app.audio.pcm import Samples
 from app.fingerprint.landmarks import MOST_GAP
-from app.fingerprint.peaks import NONE, QUERY_REACH, PeakFinder, Peaks, Scan, joined
+from app.fingerprint.peaks import NONE, QUERY_REACH, QUIETEST, PeakFinder, Peaks, Scan, joined
 from app.fingerprint.spectrum import BINS, HOP, Levels, Spectrum, spectrum
 
 Map: TypeAlias = npt.NDArray[np.uint8]
 """Half decibels, shape `(frames, BINS)`."""
+
+SILENT: Final = 255
+"""Instead of half decibels, where nothing within reach is loud enough to be a peak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Heard:
     """Number of the first frame."""
     levels: Map
     below: Map
-    """How much lower each place is than the highest within reach: 0 is a peak."""
+    """How much lower each place is than the highest within reach: 0 is a peak. `SILENT` where there is no sound."""
 
     @property
     def end(self) -> int:
@@ -85,7 +88,8 @@ class Listener:
             self._kept = kept
         rows = slice(self._kept, self._kept + len(levels))
         np.rint(levels.clip(0, 255), out=self._levels[rows], casting="unsafe")
-        np.rint((tops - levels).clip(0, 255), out=self._below[rows], casting="unsafe")
+        below = np.where(tops > QUIETEST, (tops - levels).clip(0, SILENT - 1), SILENT)
+        np.rint(below, out=self._below[rows], casting="unsafe")
         self._kept = rows.stop
 
 

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+
+from app.audio.resample import resample
+from app.fingerprint.fingerprinter import fingerprint
+from app.fingerprint.listener import listen
+from app.fingerprint.peaks import Peaks
+from app.fingerprint.spectrum import FRAMES_PER_SECOND, HOP, SAMPLE_RATE
+from app.fingerprint.verification import Placement, fits, stretches, weigh
+from tests.fingerprint.constellations import taken
+from tests.fingerprint.music import noise, tune
+
+TRACK = fingerprint(tune(1), sample_rate=SAMPLE_RATE).peaks
+AT = 7.0
+HERE = Placement(AT * FRAMES_PER_SECOND)
+
+
+def heard(sound, *, at=AT, seconds=3.0):
+    return listen(sound[round(at * SAMPLE_RATE) : round((at + seconds) * SAMPLE_RATE)]).heard
+
+
+CLEAN = heard(tune(1))
+
+
+def test_much_speaks_for_the_right_place():
+    evidence = weigh(CLEAN, TRACK, HERE)
+    assert evidence.odds > 30 and evidence.similarity > 0.8
+    assert evidence.gain == pytest.approx(0, abs=3)
+
+
+@pytest.mark.parametrize("seconds", [-5.0, -1.0, -0.3, 0.3, 2.0, 9.0])
+def test_nothing_speaks_for_another_place(seconds):
+    assert weigh(CLEAN, TRACK, Placement((AT + seconds) * FRAMES_PER_SECOND)).odds < weigh(CLEAN, TRACK, HERE).odds / 3
+
+
+def test_nothing_speaks_for_another_track():
+    assert weigh(heard(tune(2)), TRACK, HERE).odds < 0
+
+
+def test_noise_takes_some_of_it_away():
+    sound = tune(1)
+    odds = [weigh(heard(sound + noise(20, level=level)), TRACK, HERE).odds for level in (0, 0.002, 0.01, 0.05)]
+    assert odds == sorted(odds, reverse=True) and odds[2] > 10
+
+
+@pytest.mark.parametrize("decibels", [-40, -20, 6])
+def test_how_loud_it_is_does_not_matter(decibels):
+    evidence = weigh(heard(tune(1) * np.float32(10 ** (decibels / 20))), TRACK, HERE)
+    assert evidence.gain == pytest.approx(2 * decibels, abs=4)
+    assert evidence.odds == pytest.approx(weigh(CLEAN, TRACK, HERE).odds, rel=0.2)
+
+
+def test_silence_says_nothing():
+    evidence = weigh(heard(np.zeros(20 * SAMPLE_RATE, np.float32)), TRACK, HERE)
+    assert (evidence.odds, evidence.peaks, evidence.similarity) == (0, 0, 0)
+
+
+def test_a_query_that_is_silent_for_a_while_loses_nothing_by_that():
+    sound = tune(1).copy()
+    sound[round((AT + 1.5) * SAMPLE_RATE) :] = 0
+    half, whole = weigh(heard(tune(1), seconds=1.4), TRACK, HERE), weigh(heard(sound), TRACK, HERE)
+    assert whole.odds == pytest.approx(half.odds, rel=0.3)
+
+
+def test_what_stretches_say_adds_up():
+    edges = np.array([0, 20, 20, 61, 100, CLEAN.end])
+    parts, whole = stretches(CLEAN, TRACK, HERE, edges), weigh(CLEAN, TRACK, HERE)
+    assert sum(part.odds for part in parts) == pytest.approx(whole.odds)
+    assert sum(part.peaks for part in parts) == whole.peaks and parts[1].peaks == 0
+    assert sum(part.matched for part in parts) == whole.matched == fits(CLEAN, TRACK, HERE)
+    assert weigh(CLEAN, TRACK, HERE, first=20, end=61, gain=whole.gain) == parts[2]
+
+
+def test_frames_may_be_those_of_all_tracks():
+    later = Peaks(TRACK.frames + np.uint32(3_000_000_000), TRACK.frequencies, TRACK.strengths)
+    assert weigh(CLEAN, later, Placement(HERE.place + 3_000_000_000)) == weigh(CLEAN, TRACK, HERE)
+
+
+def test_only_the_peaks_that_are_heard_are_looked_for():
+    there = (TRACK.frames > HERE.place - 3) & (TRACK.frames < HERE.place + CLEAN.end + 3)
+    assert weigh(CLEAN, taken(TRACK, there), HERE) == weigh(CLEAN, TRACK, HERE)
+    assert weigh(CLEAN, taken(TRACK, ~there), HERE).peaks == 0
+
+
+@pytest.mark.parametrize("speed", [0.96, 1.03])
+def test_a_track_played_faster_fits_at_its_speed(speed):
+    sound = resample(tune(1), from_rate=round(SAMPLE_RATE * speed), to_rate=SAMPLE_RATE)
+    played = heard(sound, at=AT / speed)
+    assert weigh(played, TRACK, Placement(HERE.place, speed, speed)).odds > 25
+    assert weigh(played, TRACK, HERE).odds < 0
+
+
+def test_half_a_frame_off_is_heard_nearly_as_well():
+    odds = [weigh(heard(tune(1), at=AT + off * HOP / SAMPLE_RATE), TRACK, HERE).odds for off in (0.0, 0.5)]
+    assert odds[1] > 0.6 * odds[0]
