@@ -53,9 +53,7 @@ class BallotBox:
 
         Only places that new votes are for; modulo 2**32, as they come.
         """
-        turn = self._turn
-        self._turn = (turn + 1) % len(self._counts)
-        _forget(self._places[turn, : self._counts[turn]], self._weights[turn], self._cells)
+        turn = self._forget()
         self._counts[turn] = new = min(len(votes.places), self._most)
         self._places[turn, :new] = votes.places[:new]
         self._weights[turn, :new] = votes.weights[:new]
@@ -64,6 +62,18 @@ class BallotBox:
         ballots = _chosen(self._places, self._weights, self._counts, is_heavy)
         ballots.sort()
         return count(ballots, most=most)
+
+    def skip(self) -> None:
+        """Let a hop pass without votes."""
+        self._forget()
+
+    def _forget(self) -> int:
+        """Forget the votes of the oldest hop, and return where those of the next one go."""
+        turn = self._turn
+        self._turn = (turn + 1) % len(self._counts)
+        _forget(self._places[turn, : self._counts[turn]], self._weights[turn], self._cells)
+        self._counts[turn] = 0
+        return turn
 
 
 @kernel

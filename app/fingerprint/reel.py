@@ -36,6 +36,11 @@ class Place:
     frames: int
     """How long it is."""
 
+    @property
+    def end_frame(self) -> int:
+        """The frame of the reel behind its last."""
+        return self.first_frame + self.frames
+
 
 @dataclass(frozen=True, slots=True)
 class Reel:
@@ -81,6 +86,13 @@ class Reel:
         """Return the first frame of the last track that begins before a frame, or less than a gap later; else 0."""
         number = self._number_at(frame)
         return int(self.first_frames[number]) if number >= 0 else 0
+
+    def find(self, track_id: int) -> Place | None:
+        """Return where a track is; None if it is not there."""
+        number = self.number_of(track_id)
+        if number is None:
+            return None
+        return Place(track_id, int(self.first_frames[number]), int(self.lengths[number]))
 
     def number_of(self, track_id: int) -> int | None:
         """Return which of the tracks that are there has an id; None if none has."""

@@ -1,0 +1,54 @@
+import pytest
+
+from app.fingerprint.reel import Place
+from app.fingerprint.spectrum import FRAMES_PER_SECOND
+from app.fingerprint.suspect import LONGEST, Suspect
+from app.fingerprint.verification import Evidence, Placement
+
+TRACK = Place(7, first_frame=1024, frames=5000)
+
+
+@pytest.mark.parametrize(
+    ("odds", "best"), [([3, 4], 7), ([-5, 3, 4], 7), ([5, -1, 2], 6), ([5, -9, 2], 2), ([4, -9], 0), ([9, 1, -1], 9)]
+)
+def test_what_counts_is_the_best_sum_that_ends_now(odds, best):
+    assert suspect(odds).best.odds == best
+
+
+def test_stretches_add_up_as_they_come():
+    track = suspect([1, 2])
+    track.add(stretch(3), end=90)
+    assert (track.best.odds, track.best.peaks, track.best.matched) == (6, 60, 30)
+    assert (track.last.odds, track.end) == (3, 90)
+
+
+def test_what_is_old_does_not_count():
+    track = suspect([100])
+    for _ in range(LONGEST):
+        track.add(stretch(1), end=0)
+    assert track.best.odds == LONGEST
+
+
+def test_nothing_speaks_for_a_track_that_stopped():
+    track = suspect([50, 50])
+    for _ in range(2):
+        track.add(stretch(-1), end=0)
+    assert (track.recent.odds, track.best.odds) == (-2, 98)
+
+
+def test_a_moment_of_the_stream_is_one_of_the_track():
+    track = Suspect(TRACK, Placement(-10 * FRAMES_PER_SECOND, tempo=1.02), [stretch(1)], end=0)
+    assert track.seconds_at(50) == pytest.approx(41.0)
+
+
+def test_a_suspect_is_at_its_place_give_or_take_some_frames():
+    track = suspect([1])
+    assert (track.place, track.is_at(1000), track.is_at(1024)) == (1000, True, False)
+
+
+def stretch(odds: float) -> Evidence:
+    return Evidence(odds, peaks=20, matched=10, gain=-12.0)
+
+
+def suspect(odds: list[float]) -> Suspect:
+    return Suspect(TRACK, Placement(-24.0), [stretch(one) for one in odds], end=60)
