@@ -1,8 +1,8 @@
 """What keeps an index in step with the store, whoever changes that: this server, another one, or a command.
 
-A round asks what changed since the generation that the index has reached, and applies it; to apply a change twice does
-no harm, so a round that was broken off is made again. Rounds come when the store tells of a change, and now and then in
-any case, for notices may be lost.
+A round asks what changed since the generation that the index has reached, and applies it, the oldest first; to apply a
+change twice does no harm, so a round that was broken off is gone on with. Rounds come when the store tells of a change,
+and now and then in any case, for notices may be lost.
 """
 
 import logging
@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.errors import InvalidFingerprint, Overloaded, Unavailable
 from app.fingerprint.fingerprint import VERSION, Fingerprint
 from app.fingerprint.index import Index
-from app.fingerprint.store import Changes, Store, StoredFingerprint
+from app.fingerprint.store import Changes, NewSound, Store, StoredFingerprint
 from app.runtime.workers import Workers
 
 logger = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ INDEX_POOL: Final = "index"
 
 BATCH: Final = 64
 """Tracks that are read and added at once; their fingerprints take some 4 MB."""
+MOST_MEMORY_BYTES: Final = 256 * 1024**2
+"""Of new tracks in the index at which it is merged in the midst of a round, such as the first one of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Follower:
         store: the truth.
         index: follows it; nobody else changes it.
         workers: has the pool `index`.
-        on_change: told of each round that found something, after it was applied.
+        on_change: told of each round that found something, before it is applied.
         paces: how often it looks.
         clock: seconds, monotonic.
     """
@@ -131,15 +133,21 @@ class Follower:
             logger.warning("the catalogue was put back to an earlier state: the index is made anew")
             await self._drop()
             changes = await self._store.changes(0)
+        self._on_change(changes)
         if self._index.generation:
             await self._run(lambda: remove(self._index, changes.removed))
         for start in range(0, len(changes.sounds), BATCH):
-            stored = await self._store.fingerprints(changes.sounds[start : start + BATCH])
-            await self._run(partial(add, self._index, stored))
-            self._merge_if(self._index.merge_is_due())
+            await self._add(changes.sounds[start : start + BATCH])
+            if start + BATCH < len(changes.sounds):
+                # those of the next generation may be there in part
+                self._index.reached(changes.sounds[start + BATCH].generation - 1)
+            self._merge_if(self._index.figures().memory_bytes > MOST_MEMORY_BYTES)
         self._index.reached(changes.generation)
         self._changed_at = self._clock()
-        self._on_change(changes)
+
+    async def _add(self, sounds: Sequence[NewSound]) -> None:
+        stored = await self._store.fingerprints([sound.track_id for sound in sounds])
+        await self._run(partial(add, self._index, stored))
 
     async def _follow(self) -> None:
         await self._round()

@@ -76,16 +76,26 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class NewSound:
+    """A track that is new, or has another fingerprint."""
+
+    track_id: int
+    generation: int
+    """In which that came."""
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed since a generation; ids in ascending order."""
+    """What changed since a generation."""
 
     generation: int
     """Of the last change."""
-    sounds: tuple[int, ...] = ()
-    """Tracks that are new, or have another fingerprint."""
+    sounds: tuple[NewSound, ...] = ()
+    """In the order of their generations, then of their ids."""
     labels: tuple[int, ...] = ()
-    """Tracks of which anything is new."""
+    """Ids of tracks of which anything is new, in ascending order."""
     removed: tuple[int, ...] = ()
+    """Ids of tracks that are gone, in ascending order."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, func, select
 
-from app.fingerprint.store import Changes, Listing, Page, StoredFingerprint, StoreFigures
+from app.fingerprint.store import Changes, Listing, NewSound, Page, StoredFingerprint, StoreFigures
 from app.fingerprint.tables import catalogue, fingerprints, removals, tracks
 from app.fingerprint.track import Track
 
@@ -47,7 +47,7 @@ def changes(connection: Connection, since: int) -> Changes:
         return Changes(generation)
     return Changes(
         generation,
-        sounds=_changed(connection, fingerprints.c.track_id, fingerprints.c.generation, since),
+        sounds=_sounds(connection, since),
         labels=_changed(connection, tracks.c.id, tracks.c.generation, since),
         removed=_changed(connection, removals.c.track_id, removals.c.generation, since),
     )
@@ -95,6 +95,12 @@ def track_of(row: Row[Any]) -> Track:
         version=row.version,
         added_ms=row.added_ms,
     )
+
+
+def _sounds(connection: Connection, since: int) -> tuple[NewSound, ...]:
+    new = select(fingerprints.c.track_id, fingerprints.c.generation).where(fingerprints.c.generation > since)
+    rows = connection.execute(new.order_by(fingerprints.c.generation, fingerprints.c.track_id))
+    return tuple(NewSound(row.track_id, row.generation) for row in rows)
 
 
 def _changed(connection: Connection, id: Any, generation: Any, since: int) -> tuple[int, ...]:

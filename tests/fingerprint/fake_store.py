@@ -9,7 +9,7 @@ import anyio
 
 from app.errors import Taken
 from app.fingerprint.labels import Labels
-from app.fingerprint.store import Changes, Kept, Listing, Outcome, Page, StoredFingerprint, StoreFigures
+from app.fingerprint.store import Changes, Kept, Listing, NewSound, Outcome, Page, StoredFingerprint, StoreFigures
 from app.fingerprint.track import NewTrack, Track
 
 
@@ -86,9 +86,10 @@ class FakeStore:
 
     async def changes(self, since: int) -> Changes:
         rows = self.rows.items()
+        sounds = [NewSound(id, row.sounded) for id, row in rows if row.sounded > since]
         return Changes(
             self.generation,
-            tuple(sorted(id for id, row in rows if row.sounded > since)),
+            tuple(sorted(sounds, key=lambda sound: (sound.generation, sound.track_id))),
             tuple(sorted(id for id, row in rows if row.changed > since)),
             tuple(sorted(id for id, generation in self.removed.items() if generation > since)),
         )

@@ -125,6 +125,49 @@ async def test_what_another_process_merged_is_taken_over(tmp_path, monkeypatch):
         assert finds_content(index, 2)
 
 
+async def test_a_round_that_is_broken_off_is_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.fingerprint.follower.BATCH", 2)
+    store, read, fingerprints = FakeStore(), [], FakeStore.fingerprints
+    for number in range(1, 6):
+        await store.add([sounding(2 * number), sounding(2 * number + 1)])
+
+    async def answer(ids):
+        read.append(list(ids))
+        if len(read) == 3:
+            raise Unavailable("no database")
+        return await fingerprints(store, ids)
+
+    monkeypatch.setattr(store, "fingerprints", answer)
+    index = Index(tmp_path, origin="a")
+    async with Follower(store, index, Workers({INDEX_POOL: 2}), paces=EAGER) as follower:
+        await eventually(lambda: follower.is_in_step)
+    assert read == [[1, 2], [3, 4], [5, 6], [5, 6], [7, 8], [9, 10]]
+    assert (index.generation, index.figures().tracks) == (store.generation, 10)
+
+
+async def test_a_generation_that_is_there_in_part_is_not_reached(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.fingerprint.follower.BATCH", 2)
+    store, reached = FakeStore(), []
+    await store.add([sounding(number) for number in range(3)])
+    await store.add([sounding(number) for number in range(3, 6)])
+    monkeypatch.setattr(Index, "reached", lambda index, generation: reached.append(generation))
+    index = Index(tmp_path, origin="a")
+    async with Follower(store, index, Workers({INDEX_POOL: 2}), paces=Paces(3600, 3600, 3600)) as follower:
+        await eventually(lambda: follower.is_in_step)
+    assert reached == [0, 1, 2]
+
+
+async def test_much_that_is_new_is_merged_in_the_midst_of_a_round(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.fingerprint.follower.BATCH", 2)
+    monkeypatch.setattr("app.fingerprint.follower.MOST_MEMORY_BYTES", 1)
+    store = FakeStore()
+    for number in range(1, 6):
+        await store.add([sounding(number)])
+    async with following(store, tmp_path) as (_, index):
+        await eventually(lambda: index.figures().snapshot_bytes > 0)
+        assert all(finds_content(index, number) for number in range(1, 6))
+
+
 async def test_a_catalogue_that_was_put_back_is_followed(tmp_path, caplog):
     store, earlier = FakeStore(), FakeStore()
     await store.add([sounding(1)])

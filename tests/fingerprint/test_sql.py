@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from app.errors import InvalidInput, Taken, Unavailable
 from app.fingerprint.labels import Labels
 from app.fingerprint.sql import SqlStore
-from app.fingerprint.store import MAX_PAGE_LENGTH, Changes, Outcome, Page, StoredFingerprint, StoreFigures
+from app.fingerprint.store import MAX_PAGE_LENGTH, Changes, NewSound, Outcome, Page, StoredFingerprint, StoreFigures
 from tests.databases import sqlite_url
 from tests.eventually import eventually
 from tests.fingerprint.fake_store import FakeStore
@@ -168,9 +168,18 @@ async def test_who_was_away_hears_what_changed(store):
     await store.relabel(one.id, lambda old: replace(old, title="New"))
     await store.remove([two.id])
     await store.add([new_track(3, version=2)])
-    assert await store.changes(since) == Changes(since + 3, (three.id,), (one.id, three.id), (two.id,))
+    sounds = (NewSound(three.id, since + 3),)
+    assert await store.changes(since) == Changes(since + 3, sounds, (one.id, three.id), (two.id,))
     assert await store.changes(since + 3) == Changes(since + 3)
-    assert (await store.changes(0)).sounds == (one.id, three.id)
+    assert (await store.changes(0)).sounds == (NewSound(one.id, since), *sounds)
+
+
+async def test_new_sounds_come_in_the_order_in_which_they_came(store):
+    one, two = await added(store, 1, 2)
+    [three] = await added(store, 3)
+    await store.add([new_track(1, version=2)])
+    told = (await store.changes(0)).sounds
+    assert told == (NewSound(two.id, 1), NewSound(three.id, 2), NewSound(one.id, 3))
 
 
 async def test_what_changes_nothing_passes_no_generation(store):
@@ -217,7 +226,7 @@ async def test_who_follows_the_generations_misses_nothing(shared):
         since = 0
         while not done.is_set() or (await shared.store.changes(since)).generation > since:
             changes = await shared.store.changes(since)
-            seen.update(changes.sounds)
+            seen.update(sound.track_id for sound in changes.sounds)
             since = changes.generation
             await anyio.lowlevel.checkpoint()
 
