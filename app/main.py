@@ -26,6 +26,8 @@ from app.api.speak.rest import OPEN_PATHS as SPEAK_OPEN_PATHS
 from app.api.speak.rest import rest as speak_rest
 from app.api.speak.router import router as speak_router
 from app.api.speak.urls import PREFIX as SPEAK_PREFIX
+from app.api.stream.recognize import PATH as RECOGNIZE_PATH
+from app.api.stream.recognize import recognize
 from app.api.stream.tracks import IMPORT_PATH
 from app.api.stream.tracks import PATH as TRACKS_PATH
 from app.api.stream.tracks import tracks as tracks_rest
@@ -84,6 +86,7 @@ def create_app(settings: Settings) -> FastAPI:
         others={
             TRACKS_PATH: settings.tracks_max_upload_bytes,
             IMPORT_PATH: settings.tracks_max_import_bytes,
+            RECOGNIZE_PATH: settings.recognize_max_bytes,
         },
         describe=describe_refusal,
     )
@@ -154,3 +157,6 @@ def _open_speak(app: FastAPI, services: Services, settings: Settings) -> None:
 def _open_tracks(app: FastAPI, services: Services, settings: Settings) -> None:
     uploads = Uploads(settings.data_dir / "uploads", services.workers)
     app.include_router(tracks_rest(services.catalogue, services.intake, uploads, services.workers))
+    waiting = settings.recognize_max_waiting
+    places = settings.recognize_at_once + waiting if waiting else 0
+    app.include_router(recognize(services.identifier, uploads, places=places))

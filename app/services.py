@@ -13,13 +13,14 @@ from anyio.abc import TaskGroup
 from app.accounts.administrator import Administrator, appoint
 from app.accounts.passwords import PASSWORD_POOL
 from app.assembly.accounts import build_accounts
-from app.assembly.catalogue import build_catalogue, build_intake, build_readers, build_store
+from app.assembly.catalogue import build_catalogue, build_identifier, build_intake, build_readers, build_store
 from app.assembly.speech import build_synthesizer
 from app.assembly.speech_figures import SpeechFigures
 from app.assembly.storage import database_url
 from app.assembly.takes import build_caller, build_studio, build_webhooks
 from app.errors import Unavailable
 from app.fingerprint.follower import INDEX_POOL
+from app.fingerprint.identifier import IDENTIFICATION_POOL
 from app.runtime.connections import Connections
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
 from app.runtime.metrics import Metrics
@@ -52,6 +53,7 @@ class Services:
                 FILES_POOL: 4,
                 PASSWORD_POOL: max(1, cores // 2),
                 INDEX_POOL: 2,
+                IDENTIFICATION_POOL: settings.recognize_at_once,
             }
         )
         self.metrics = Metrics()
@@ -75,6 +77,7 @@ class Services:
         self.catalogue = build_catalogue(settings, store, self.workers)
         self.readers = build_readers(settings)
         self.intake = build_intake(settings, store, self.readers, self.workers)
+        self.identifier = build_identifier(settings, self.catalogue, self.readers, self.workers)
         self._open = AsyncExitStack()
         self._group: TaskGroup
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from app.assembly.storage import database_url
 from app.fingerprint.catalogue import Catalogue
 from app.fingerprint.follower import INDEX_POOL
+from app.fingerprint.identifier import Identifier
 from app.fingerprint.intake import FILES_POOL, Intake
 from app.fingerprint.readers import Readers
 from app.fingerprint.sql import SqlStore
@@ -37,6 +38,18 @@ def build_readers(settings: Settings) -> Readers:
 def build_intake(settings: Settings, store: Store, readers: Readers, workers: Workers) -> Intake:
     """Return what looks at files that are to become tracks."""
     return Intake(store, readers, workers, max_seconds=settings.tracks_max_seconds)
+
+
+def build_identifier(settings: Settings, catalogue: Catalogue, readers: Readers, workers: Workers) -> Identifier:
+    """Return what says which tracks are heard in a recording."""
+    return Identifier(
+        catalogue,
+        readers,
+        workers,
+        at_once=settings.recognize_at_once,
+        waiting=settings.recognize_max_waiting,
+        max_seconds=settings.recognize_max_seconds,
+    )
 
 
 @asynccontextmanager

@@ -19,7 +19,7 @@ from app.settings import Settings
 from tests.audio.sound_files import write_sound
 from tests.cli.commands import runner
 from tests.databases import database_url
-from tests.fingerprint.tunes import tune
+from tests.fingerprint.music import tune
 
 __all__ = ["database_url"]
 
@@ -40,7 +40,12 @@ def ingest(settings, capsys, monkeypatch):
 
 def song(folder, number, *, name=None, codec="pcm_s16le", seconds=6.0):
     folder.mkdir(parents=True, exist_ok=True)
-    return write_sound(folder / (name or f"{number}.wav"), tune(number, seconds=seconds), sample_rate=RATE, codec=codec)
+    return write_sound(
+        folder / (name or f"{number}.wav"),
+        tune(number, seconds=seconds, sample_rate=RATE),
+        sample_rate=RATE,
+        codec=codec,
+    )
 
 
 def kept(settings):
@@ -128,7 +133,7 @@ def break_off(settings, folder, end):
     count = 24
     folder.mkdir()
     for number in range(count):
-        sound = np.tile(tune(number), 3)
+        sound = np.tile(tune(number, sample_rate=RATE), 2)
         (folder / f"{number}.wav").write_bytes(wav.encode(to_bytes(to_int16(sound)), sample_rate=RATE))
     kept(settings)  # migrates
     process = start(settings.data_dir, settings.database_url, folder)

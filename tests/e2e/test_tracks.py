@@ -8,10 +8,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+from app.audio.pcm import Samples
+from app.fingerprint.spectrum import SAMPLE_RATE
 from tests.audio.sound_files import write_sound
 from tests.databases import postgres_database_url
 from tests.e2e.served import ROOT, Served, served
-from tests.fingerprint.tunes import tune
+from tests.fingerprint.music import noise, tune
 
 __all__ = ["postgres_database_url"]
 
@@ -57,7 +59,16 @@ class Administrator:
 
 def song(folder: Path, number: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    return write_sound(folder / f"{number}.flac", tune(number), sample_rate=22_050, codec="flac")
+    return write_sound(folder / f"{number}.flac", tune(number, sample_rate=22_050), sample_rate=22_050, codec="flac")
+
+
+def recognised(server: Served, sound: Samples, folder: Path) -> list[dict]:
+    """Send a clip, as anybody may, and return what is heard in it."""
+    clip = write_sound(folder / "clip.mp3", sound, sample_rate=SAMPLE_RATE, codec="mp3").read_bytes()
+    request = urllib.request.Request(f"{server.url}/api/v1/recognize", data=clip, method="POST")
+    request.add_header("Content-Type", "audio/mpeg")
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return json.loads(reply.read())["matches"]
 
 
 def test_a_server_finds_what_a_command_brings(tmp_path):
@@ -68,6 +79,10 @@ def test_a_server_finds_what_a_command_brings(tmp_path):
         assert admin.ask("/stats")["index"] is None
         app(tmp_path, "ingest", str(tmp_path / "songs"))
         admin.wait_until_found(3, within=30)  # the first tracks have the index opened
+        [match] = recognised(server, tune(1)[5 * SAMPLE_RATE : 13 * SAMPLE_RATE], tmp_path)
+        assert (match["title"], round(match["start_time"]), round(match["end_time"])) == ("1", 5, 13)
+        for unknown in (tune(77), noise(8.0)):
+            assert recognised(server, unknown, tmp_path) == []
         app(tmp_path, "ingest", str(song(tmp_path / "more", 4)))
         admin.wait_until_found(4, within=5)
         app(tmp_path, "tracks", "remove", "1")
