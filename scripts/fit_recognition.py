@@ -133,10 +133,10 @@ def wrong(experiment: Experiment, asked: Query) -> list[tuple[float, float, int]
     for seconds in SECONDS:
         found = Search(experiment.catalogue.view, asked.listened(seconds)).all(threshold=math.inf)
         alike = experiment.alike(asked)
-        others = [one.evidence for one in found if experiment.catalogue.track_of(one).hash not in alike]
+        others = [one for one in found if experiment.catalogue.track_of(one).hash not in alike]
         if others:
-            evidence = max(others, key=lambda evidence: evidence.odds)
-            best.append((seconds, evidence.odds, evidence.peaks))
+            most = max(others, key=lambda one: one.odds)
+            best.append((seconds, most.odds, most.evidence.peaks))
     return best
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.audio.pcm import Samples
+from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import MOST_GAP
 from app.fingerprint.peaks import NONE, QUERY_REACH, QUIETEST, PeakFinder, Peaks, Scan, joined
 from app.fingerprint.spectrum import BINS, HOP, Levels, Spectrum, spectrum
@@ -87,9 +88,7 @@ class Listener:
                 map[:kept] = map[self._kept - kept : self._kept].copy()
             self._kept = kept
         rows = slice(self._kept, self._kept + len(levels))
-        np.rint(levels.clip(0, 255), out=self._levels[rows], casting="unsafe")
-        below = np.where(tops > QUIETEST, (tops - levels).clip(0, SILENT - 1), SILENT)
-        np.rint(below, out=self._below[rows], casting="unsafe")
+        _round(levels, tops, QUIETEST, self._levels[rows], self._below[rows])
         self._kept = rows.stop
 
 
@@ -99,3 +98,12 @@ def listen(samples: Samples) -> Listener:
     listener.push(samples)
     listener.finish()
     return listener
+
+
+@kernel
+def _round(levels: Levels, tops: Levels, quietest: float, rounded: Map, below: Map) -> None:
+    for row in range(len(levels)):
+        for i in range(levels.shape[1]):
+            level, top = levels[row, i], tops[row, i]
+            rounded[row, i] = int(min(255.0, max(0.0, level + 0.5)))
+            below[row, i] = min(SILENT - 1, int(top - level + 0.5)) if top > quietest else SILENT

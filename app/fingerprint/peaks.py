@@ -107,24 +107,10 @@ class PeakFinder:
         tops = np.empty((end - start, BINS), np.float32)
         _find_tops(known, start, end, self._reach.frames, self._reach.bins, tops)
         first = self._first + start
-        scan = Scan(first, known[start:end], tops, _peaks(known[start:end], tops, first))
+        scan = Scan(first, known[start:end], tops, Peaks(*_pick(known[start:end], tops, first, QUIETEST)))
         dropped = max(0, end - self._reach.frames)
         self._levels, self._done, self._first = known[dropped:].copy(), end - dropped, self._first + dropped
         return scan
-
-
-def _peaks(levels: Levels, tops: Levels, first: int) -> Peaks:
-    frames, bins = _pick(levels, tops, QUIETEST)
-    left, middle, right = (levels[frames, bins + step] for step in (-1, 0, 1))
-    curvature = left - 2 * middle + right
-    # the vertex of the parabola through the three; a plateau's is its middle
-    shift = np.where(curvature < 0, (left - right) / np.where(curvature < 0, 2 * curvature, 1), 0)
-    places = (bins + shift + FIRST_BIN) * BIN_PARTS
-    return Peaks(
-        (frames + first).astype(np.uint32),
-        np.rint(places).astype(np.uint16),
-        np.rint(middle).clip(0, 255).astype(np.uint8),
-    )
 
 
 @kernel
@@ -156,18 +142,23 @@ def _find_tops(levels: Levels, start: int, end: int, reach_frames: int, reach_bi
 
 
 @kernel
-def _pick(levels: Levels, tops: Levels, quietest: float) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return frames and bins of the places that are the highest within reach, the outermost bins excepted."""
-    frames, bins = levels.shape
-    found = 0
-    for frame in range(frames):
-        for i in range(1, bins - 1):
-            found += levels[frame, i] >= tops[frame, i] and levels[frame, i] > quietest
-    peak_frames, peak_bins = np.empty(found, np.int64), np.empty(found, np.int64)
+def _pick(levels: Levels, tops: Levels, first: int, quietest: float) -> tuple[Frames, Frequencies, Strengths]:
+    """Return the places that are the highest within reach, the outermost bins excepted."""
+    count = 0
+    for row in range(len(levels)):
+        for i in range(1, levels.shape[1] - 1):
+            count += levels[row, i] >= tops[row, i] and levels[row, i] > quietest
+    frames, frequencies, strengths = np.empty(count, np.uint32), np.empty(count, np.uint16), np.empty(count, np.uint8)
     made = 0
-    for frame in range(frames):
-        for i in range(1, bins - 1):
-            if levels[frame, i] >= tops[frame, i] and levels[frame, i] > quietest:
-                peak_frames[made], peak_bins[made] = frame, i
+    for row in range(len(levels)):
+        for i in range(1, levels.shape[1] - 1):
+            if levels[row, i] >= tops[row, i] and levels[row, i] > quietest:
+                left, right = levels[row, i - 1], levels[row, i + 1]
+                curvature = left - 2 * levels[row, i] + right
+                # the vertex of the parabola through the three; a plateau's is its middle
+                shift = (left - right) / (2 * curvature) if curvature < 0 else 0.0
+                frames[made] = first + row
+                frequencies[made] = int((i + shift + FIRST_BIN) * BIN_PARTS + 0.5)
+                strengths[made] = min(255, int(levels[row, i] + 0.5))
                 made += 1
-    return peak_frames, peak_bins
+    return frames, frequencies, strengths

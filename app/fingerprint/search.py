@@ -20,7 +20,7 @@ from app.fingerprint.peaks import BIN_PARTS, Frames, Peaks
 from app.fingerprint.reel import Place
 from app.fingerprint.score import DEFAULT_THRESHOLD, confidence, score
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
-from app.fingerprint.verification import Evidence, Placement, fits, weigh
+from app.fingerprint.verification import Evidence, Placement, chance, fits, weigh
 from app.fingerprint.votes import Ballots, count
 
 CANDIDATES: Final = 30
@@ -29,6 +29,8 @@ STEPS: Final = (0, 1, -1, 2, 3, -2)
 """Frames around a candidate's place at which it is tried."""
 MARGIN: Final = 8
 """Frames of a track that are looked at beyond the query's ends."""
+WORTH: Final = 3.0
+"""Odds from which on it matters what chance has."""
 ALIKE: Final = 0.5
 """Of the best hit's odds, which other tracks need to be hits as well: those of the same recording have nearly all."""
 
@@ -70,6 +72,8 @@ class Finding:
     place: Place
     placement: Placement
     evidence: Evidence
+    odds: float
+    """Those of the evidence beyond what chance has."""
     score: float
 
     def hit(self, frames: int) -> Hit:
@@ -109,11 +113,11 @@ def search(
 def _chosen(found: Iterable[Finding], threshold: float) -> list[Finding]:
     """Return what is a hit, the best placement of each track."""
     best: dict[int, Finding] = {}
-    for finding in sorted(found, key=lambda finding: -finding.evidence.odds):
+    for finding in sorted(found, key=lambda finding: -finding.odds):
         if finding.score >= threshold:
             best.setdefault(finding.place.track_id, finding)
-    least = ALIKE * max((finding.evidence.odds for finding in best.values()), default=0.0)
-    return [finding for finding in best.values() if finding.evidence.odds >= least]
+    least = ALIKE * max((finding.odds for finding in best.values()), default=0.0)
+    return [finding for finding in best.values() if finding.odds >= least]
 
 
 class Search:
@@ -140,7 +144,7 @@ class Search:
 
     def at_other_speeds(self, found: list[Finding]) -> list[Finding]:
         """Look at the best places again at other tempos, and at those that other speeds propose."""
-        best = sorted(found, key=lambda finding: -finding.evidence.odds)[:SPEED_CANDIDATES]
+        best = sorted(found, key=lambda finding: -finding.odds)[:SPEED_CANDIDATES]
         tuned = [self._tuned(finding.placement, (1.0,), TEMPOS) for finding in best]
         low = self._peaks.frequencies < SPEED_HIGHEST
         peaks = Peaks(self._peaks.frames[low], self._peaks.frequencies[low], self._peaks.strengths[low])
@@ -180,7 +184,8 @@ class Search:
 
     def _weighed(self, place: Place, placement: Placement, peaks: Peaks) -> Finding:
         evidence = weigh(self._heard, peaks, placement)
-        return Finding(place, placement, evidence, score(evidence.odds, evidence.peaks, self._library.seconds))
+        odds = evidence.odds - (chance(self._heard, peaks, placement) if evidence.odds > WORTH else 0)
+        return Finding(place, placement, evidence, odds, score(odds, evidence.peaks, self._library.seconds))
 
     def peaks_of(self, place: Place, placements: list[Placement]) -> Peaks:
         """Return the peaks of a track that the query covers, at any of some placements."""

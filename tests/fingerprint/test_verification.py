@@ -6,9 +6,9 @@ from app.fingerprint.fingerprinter import fingerprint
 from app.fingerprint.listener import listen
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, HOP, SAMPLE_RATE
-from app.fingerprint.verification import Placement, fits, stretches, weigh
+from app.fingerprint.verification import Placement, chance, fits, stretches, weigh
 from tests.fingerprint.constellations import taken
-from tests.fingerprint.music import noise, tune
+from tests.fingerprint.music import noise, tone, tune
 
 TRACK = fingerprint(tune(1), sample_rate=SAMPLE_RATE).peaks
 AT = 7.0
@@ -93,3 +93,19 @@ def test_a_track_played_faster_fits_at_its_speed(speed):
 def test_half_a_frame_off_is_heard_nearly_as_well():
     odds = [weigh(heard(tune(1), at=AT + off * HOP / SAMPLE_RATE), TRACK, HERE).odds for off in (0.0, 0.5)]
     assert odds[1] > 0.6 * odds[0]
+
+
+def test_hardly_anything_speaks_for_music_that_is_turned():
+    assert chance(CLEAN, TRACK, HERE) < 0.3 * weigh(CLEAN, TRACK, HERE).odds
+
+
+def test_what_goes_on_for_long_fits_by_chance():
+    chord = sum(tone(hz, 20, level=0.1) for hz in (220.0, 277.2, 329.6)) + noise(20, level=1e-4)
+    drone = fingerprint(chord, sample_rate=SAMPLE_RATE).peaks
+    other = heard(sum(tone(hz, 20, level=0.1) for hz in (220.0, 277.2, 329.6)) + noise(20, seed=1, level=1e-4))
+    assert weigh(other, drone, HERE).odds - chance(other, drone, HERE) < 5
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.2, 0.4])
+def test_too_little_sound_has_no_chance(seconds):
+    assert chance(heard(tune(1), seconds=seconds), TRACK, HERE) == 0
