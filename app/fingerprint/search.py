@@ -20,7 +20,7 @@ from app.fingerprint.peaks import BIN_PARTS, Frames, Peaks
 from app.fingerprint.reel import Place
 from app.fingerprint.score import DEFAULT_THRESHOLD, confidence, score
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
-from app.fingerprint.verification import Evidence, Placement, chance, fits, weigh
+from app.fingerprint.verification import Evidence, Placement, best_fit, chance, weigh
 from app.fingerprint.votes import Ballots, count
 
 CANDIDATES: Final = 30
@@ -180,7 +180,7 @@ class Search:
         if place is None:
             return None
         peaks = self.peaks_of(place, placements)
-        return self._weighed(place, max(placements, key=lambda one: fits(self._heard, peaks, one)), peaks)
+        return self._weighed(place, best_fit(self._heard, peaks, placements), peaks)
 
     def _weighed(self, place: Place, placement: Placement, peaks: Peaks) -> Finding:
         evidence = weigh(self._heard, peaks, placement)

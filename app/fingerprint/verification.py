@@ -13,6 +13,7 @@ speaks for nine of ten of these is `chance`, and only what is above it means som
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -175,6 +176,12 @@ def fits(heard: Heard, peaks: Peaks, placement: Placement) -> int:
         placement.tempo,
         placement.pitch,
     )
+
+
+def best_fit(heard: Heard, peaks: Peaks, placements: Sequence[Placement]) -> Placement:
+    """Return the placement that `fits` best, the first of those that fit as well; there must be one."""
+    rows = [(one.place + heard.first * one.tempo, one.tempo, one.pitch) for one in placements]
+    return placements[_best_fit(heard.below, peaks.frames, peaks.frequencies, np.array(rows))]
 
 
 def read(heard: Heard, peaks: Peaks, placement: Placement) -> Readings:
@@ -362,3 +369,23 @@ def _fits(below: Map, frames: Frames, frequencies: Frequencies, place: float, te
                 lowest = min(lowest, int(np.int64(below[y, x])))
         found += lowest <= MATCHED
     return found
+
+
+@kernel
+def _best_fit(below: Map, frames: Frames, frequencies: Frequencies, placements: npt.NDArray[np.float64]) -> int:
+    best, most = 0, -1
+    for i in range(len(placements)):
+        found = _fits(below, frames, frequencies, placements[i, 0], placements[i, 1], placements[i, 2])
+        if found > most:
+            best, most = i, found
+    return best
+
+
+@kernel
+def _best_fit(below: Map, frames: Frames, frequencies: Frequencies, placements: npt.NDArray[np.float64]) -> int:
+    best, most = 0, -1
+    for i in range(len(placements)):
+        found = _fits(below, frames, frequencies, placements[i, 0], placements[i, 1], placements[i, 2])
+        if found > most:
+            best, most = i, found
+    return best

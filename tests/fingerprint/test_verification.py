@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,7 +8,7 @@ from app.fingerprint.fingerprinter import fingerprint
 from app.fingerprint.listener import listen
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, HOP, SAMPLE_RATE
-from app.fingerprint.verification import Placement, chance, fits, stretches, weigh
+from app.fingerprint.verification import Placement, best_fit, chance, fits, stretches, weigh
 from tests.fingerprint.constellations import taken
 from tests.fingerprint.music import noise, tone, tune
 
@@ -109,3 +111,13 @@ def test_what_goes_on_for_long_fits_by_chance():
 @pytest.mark.parametrize("seconds", [0.0, 0.2, 0.4])
 def test_too_little_sound_has_no_chance(seconds):
     assert chance(heard(tune(1), seconds=seconds), TRACK, HERE) == 0
+
+
+def test_of_placements_nearby_the_right_one_fits_best():
+    placements = [replace(HERE, place=HERE.place + step) for step in (-9, 9, 0, 4)]
+    assert best_fit(CLEAN, TRACK, placements) == HERE
+
+
+def test_of_placements_that_fit_as_well_the_first_is_taken():
+    nowhere = [Placement(1e6), Placement(2e6)]
+    assert best_fit(CLEAN, TRACK, nowhere) is nowhere[0]
