@@ -379,13 +379,3 @@ def _best_fit(below: Map, frames: Frames, frequencies: Frequencies, placements: 
         if found > most:
             best, most = i, found
     return best
-
-
-@kernel
-def _best_fit(below: Map, frames: Frames, frequencies: Frequencies, placements: npt.NDArray[np.float64]) -> int:
-    best, most = 0, -1
-    for i in range(len(placements)):
-        found = _fits(below, frames, frequencies, placements[i, 0], placements[i, 1], placements[i, 2])
-        if found > most:
-            best, most = i, found
-    return best
