@@ -26,8 +26,14 @@ from app.api.speak.rest import OPEN_PATHS as SPEAK_OPEN_PATHS
 from app.api.speak.rest import rest as speak_rest
 from app.api.speak.router import router as speak_router
 from app.api.speak.urls import PREFIX as SPEAK_PREFIX
+from app.api.stream.limits import StreamLimits
+from app.api.stream.messages import MAX_MESSAGE_BYTES as STREAM_MESSAGE_BYTES
+from app.api.stream.monitoring import monitoring
 from app.api.stream.recognize import PATH as RECOGNIZE_PATH
 from app.api.stream.recognize import recognize
+from app.api.stream.router import PREFIX as STREAM_PREFIX
+from app.api.stream.router import router as stream_router
+from app.api.stream.streams import Streams
 from app.api.stream.tracks import IMPORT_PATH
 from app.api.stream.tracks import PATH as TRACKS_PATH
 from app.api.stream.tracks import tracks as tracks_rest
@@ -49,6 +55,7 @@ from app.settings import Settings
 # A page that has a token cannot give it to its own parts.
 OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", *ACCOUNTS_OPEN_PATHS, *SPEAK_OPEN_PATHS)
 MAX_BODY_BYTES = 1024 * 1024
+MESSAGE_BYTES = ((SPEAK_PREFIX, SPEAK_MESSAGE_BYTES), (STREAM_PREFIX, STREAM_MESSAGE_BYTES))
 MESSAGE_DEADLINE_SECONDS = 60.0  # 1 MiB in a minute is 17 KB/s
 
 
@@ -77,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     _open_danmu(app, services, settings)
     app.include_router(openai_rest(services.synthesizer))
     _open_speak(app, services, settings)
+    _open_stream(app, services, settings)
     _open_tracks(app, services, settings)
     app.include_router(accounts_rest(services.accounts))
     # The last one added stands outermost.
@@ -111,7 +119,7 @@ def describe_refusal(path: str, error: ChorusError) -> Mapping[str, object]:
 
 def socket_limits(path: str) -> SocketLimits:
     """Return what one message may be on a WebSocket path."""
-    most = SPEAK_MESSAGE_BYTES if path.startswith(SPEAK_PREFIX) else MAX_MESSAGE_BYTES
+    most = next((most for prefix, most in MESSAGE_BYTES if path.startswith(prefix)), MAX_MESSAGE_BYTES)
     return SocketLimits(max_message_bytes=most, message_deadline=MESSAGE_DEADLINE_SECONDS)
 
 
@@ -152,6 +160,32 @@ def _open_speak(app: FastAPI, services: Services, settings: Settings) -> None:
     limits = SpeakLimits()
     app.include_router(speak_router(services.studio, gate, limits))
     app.include_router(speak_rest(services.studio, services.authority, limits))
+
+
+def _open_stream(app: FastAPI, services: Services, settings: Settings) -> None:
+    limits = StreamLimits(
+        connections=settings.websocket_max_connections,
+        connections_per_address=settings.stream_max_connections_per_ip,
+        attempts_per_minute=settings.stream_max_attempts_per_minute,
+        bytes_per_second=settings.stream_max_bytes_per_second,
+        messages_per_minute=settings.stream_max_messages_per_minute,
+        session=SessionLimits(idle_timeout=settings.stream_idle_timeout_seconds, heartbeat_interval=0.0),
+    )
+    gate = services.connections.gate(
+        "/ws/stream", AdmissionLimits(total=limits.connections, per_client=limits.connections_per_address)
+    )
+    streams = Streams()
+    app.include_router(
+        stream_router(
+            services.hearings,
+            services.catalogue.find,
+            streams,
+            gate,
+            limits,
+            sample_rate=settings.fingerprint_sample_rate,
+        )
+    )
+    app.include_router(monitoring(streams))
 
 
 def _open_tracks(app: FastAPI, services: Services, settings: Settings) -> None:

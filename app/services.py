@@ -17,9 +17,11 @@ from app.assembly.catalogue import build_catalogue, build_identifier, build_inta
 from app.assembly.speech import build_synthesizer
 from app.assembly.speech_figures import SpeechFigures
 from app.assembly.storage import database_url
+from app.assembly.streams import build_hearings
 from app.assembly.takes import build_caller, build_studio, build_webhooks
 from app.errors import Unavailable
 from app.fingerprint.follower import INDEX_POOL
+from app.fingerprint.hearings import RECOGNITION_POOL
 from app.fingerprint.identifier import IDENTIFICATION_POOL
 from app.runtime.connections import Connections
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
@@ -53,6 +55,7 @@ class Services:
                 FILES_POOL: 4,
                 PASSWORD_POOL: max(1, cores // 2),
                 INDEX_POOL: 2,
+                RECOGNITION_POOL: cores,
                 IDENTIFICATION_POOL: settings.recognize_at_once,
             }
         )
@@ -75,6 +78,7 @@ class Services:
         )
         store = build_store(self.database)
         self.catalogue = build_catalogue(settings, store, self.workers)
+        self.hearings = build_hearings(settings, self.catalogue, self.workers, self.metrics)
         self.readers = build_readers(settings)
         self.intake = build_intake(settings, store, self.readers, self.workers)
         self.identifier = build_identifier(settings, self.catalogue, self.readers, self.workers)
@@ -95,6 +99,7 @@ class Services:
             await stack.enter_async_context(self.studio)
             await stack.enter_async_context(self.readers)
             await stack.enter_async_context(self.catalogue)
+            await stack.enter_async_context(self.hearings)
             self._group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(self._group.cancel_scope.cancel)
             self._group.start_soon(self.metrics.watch_loop)
