@@ -44,7 +44,7 @@ NO_PEAK: Final = 255
 FRAME_PARTS: Final = 64
 MATCHED: Final = 2
 """Half decibels below its surroundings at which a place counts as a peak."""
-LEAST_TURN, TURNS = 6, 24
+LEAST_TURN, TURNS = 6, 12
 """Frames by which a query is turned at least, and at how many of its frames it is."""
 CHANCE: Final = 0.9
 """Fraction of turned queries for which less speaks than what is taken for chance."""
@@ -140,7 +140,7 @@ def chance(heard: Heard, peaks: Peaks, placement: Placement) -> float:
     """Return the odds that only a tenth of wrong alignments of the same sounds exceed, at least 0.
 
     The arguments are those of `weigh`. Wrong alignments are made by turning the query in time, its end before its
-    beginning, by 0.14 s at least. Takes 0.2 ms for 3 s.
+    beginning, by 0.14 s at least. Takes 0.15 ms for 3 s.
     """
     odds = _turned_odds(
         heard.levels,
