@@ -28,8 +28,8 @@ NEAR_FRAMES: Final = 1
 NEAR_PARTS: Final = BIN_PARTS * 4 // 5
 """Within so many frames and parts of a bin two peaks are the same."""
 ALIKE_SHARE: Final = 0.25
-"""Of the peaks of ten seconds, from which on they are alike: among 296 tracks of games, others had 0.1 at most in common,
-remixes 0.2 to 0.5, other encodings more."""
+"""Of the peaks of ten seconds, from which on they are alike. Among 296 tracks of games, strangers had 0.1 in common at
+most, remixes 0.2 to 0.5, other encodings more."""
 LEAST_SHARE: Final = 0.5
 """Of a short track, that is told of."""
 LEAST_SECONDS: Final = 9.9
