@@ -1,0 +1,38 @@
+"""Talking portraits, built out of settings."""
+
+import os
+from functools import partial
+
+from app.lipsync.engines import engines_of
+from app.lipsync.finder import Finder
+from app.lipsync.late_finder import LateFinder
+from app.lipsync.portraits import Portraits
+from app.lipsync.renderer import Limits, Renderer
+from app.runtime.queue import WaitingLine
+from app.runtime.workers import Workers
+from app.settings import Settings
+
+FACES = "faces"
+"""Folder of the models that find faces, within MODELS_DIR."""
+MOST_AT_ONCE = 4
+
+
+def portraits_at_once(settings: Settings) -> int:
+    """Return how many portraits are drawn at the same time."""
+    return settings.lipsync_at_once or min(os.cpu_count() or 1, MOST_AT_ONCE)
+
+
+def build_renderer(settings: Settings, workers: Workers) -> Renderer:
+    """Return what lets pictures speak; models are loaded when they are first wanted."""
+    finder = LateFinder(partial(Finder, settings.models_dir / FACES))
+    return Renderer(
+        engines_of(settings.models_dir, device=settings.lipsync_device),
+        Portraits(finder, cache_bytes=settings.lipsync_cache_bytes),
+        workers,
+        line=WaitingLine(concurrency=portraits_at_once(settings), depth=settings.lipsync_max_waiting),
+        limits=Limits(
+            timeout=settings.lipsync_timeout_seconds,
+            max_seconds=settings.lipsync_max_seconds,
+            max_audio_bytes=settings.lipsync_max_audio_bytes,
+        ),
+    )

@@ -1,0 +1,99 @@
+"""Portraits that are ready to speak: read, looked at, prepared, and kept for the next sound of the same picture."""
+
+import hashlib
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from app.lipsync.clip import Order
+from app.lipsync.engine import Engine, Portrait
+from app.lipsync.face import Face, FaceFinder, choose
+from app.lipsync.handover import Stopped
+from app.lipsync.picture import Picture, read_picture
+from app.lipsync.shelf import Shelf
+
+_PICTURES_SHARE = 4
+"""What part of the memory is for pictures and faces: one in so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sitter:
+    """A picture and its faces."""
+
+    picture: Picture
+    faces: tuple[Face, ...]
+    key: Hashable
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height, pixels."""
+        height, width = self.picture.pixels.shape[:2]
+        return width, height
+
+
+@dataclass(frozen=True, slots=True)
+class Posed:
+    """A portrait that belongs to one job until it is given back."""
+
+    portrait: Portrait
+    face: Face
+    key: Hashable
+
+
+class Portraits:
+    """Prepares portraits. Its methods block and may be called by many threads.
+
+    Args:
+        finder: finds the faces.
+        cache_bytes: of memory for what is kept.
+    """
+
+    def __init__(self, finder: FaceFinder, *, cache_bytes: int) -> None:
+        self._finder = finder
+        self._sitters: Shelf[Sitter] = Shelf(cache_bytes // _PICTURES_SHARE)
+        self._posed: Shelf[Portrait] = Shelf(cache_bytes - cache_bytes // _PICTURES_SHARE)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of all that is kept."""
+        return self._sitters.size + self._posed.size
+
+    def look_at(self, order: Order, stop: threading.Event) -> Sitter:
+        """Read a picture and find its faces, perhaps none.
+
+        Raises:
+            InvalidImage: it cannot be read.
+            Stopped: the event was set.
+        """
+        key = hashlib.sha256(order.image).hexdigest(), order.resize_factor, order.max_side
+        sitter = self._sitters.look_up(key)
+        if sitter is None:
+            picture = read_picture(order.image, max_side=order.max_side, resize_factor=order.resize_factor)
+            _check(stop)
+            faces = tuple(self._finder.find(picture))
+            _check(stop)
+            sitter = Sitter(picture, faces, key)
+            size = picture.pixels.nbytes + sum(face.landmarks.nbytes for face in faces)
+            self._sitters.put(key, sitter, size)
+        return sitter
+
+    def pose(self, sitter: Sitter, engine: Engine, order: Order) -> Posed:
+        """Prepare the face that is wanted, for one job alone.
+
+        Raises:
+            NoFace: there is none.
+            InvalidInput: there are not so many.
+        """
+        face = choose(sitter.faces, order.face)
+        key = sitter.key, engine.name, engine.options(order), sitter.faces.index(face)
+        portrait = self._posed.take(key) or engine.prepare(sitter.picture, face, order)
+        return Posed(portrait, face, key)
+
+    def give_back(self, posed: Posed) -> None:
+        """Keep a portrait for the next job."""
+        self._posed.put(posed.key, posed.portrait, posed.portrait.size)
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise Stopped

@@ -1,0 +1,128 @@
+"""What the embedded voice says so that the mouth network can learn from it: sentences of our own, by voice.
+
+The last two of each language are only asked for in the examination.
+"""
+
+SENTENCES: dict[str, tuple[str, ...]] = {
+    "en-us": (
+        "Hello everybody, welcome back to the stream, it is good to see so many of you.",
+        "My mother baked a big apple pie, and Bob put the plums into a paper bag.",
+        "Five very brave fishermen found four heavy fish off the coast of Africa.",
+        "She sells fresh juice and cheese; the church is just around the corner.",
+        "Would you like a cup of tea, or do you want to go out for a walk now?",
+        "The old road goes over the hill, past the brown house, and down to the shore.",
+        "Thanks for the five hundred hearts! What a wonderful, marvellous evening this is.",
+        "Number seventeen, twenty three, ninety nine, one thousand and forty.",
+        "Maybe people who live by the river have boats; maybe they only dream of them.",
+        "The quick brown fox jumps over a lazy dog, while the bird watches from above.",
+    ),
+    "en-gb": (
+        "I rather think the weather will be better by the weekend, or so my aunt says.",
+        "Perhaps we ought to leave the car in the park and take the bus from the bridge.",
+        "Half a pound of butter, a bottle of milk, and a loaf of bread, please.",
+        "He bought four yellow flowers for his wife, who was waiting at the theatre.",
+        "Nobody knows where the small boat came from, or why it was painted purple.",
+        "Could somebody open the window, it is awfully warm up here above the bakery.",
+    ),
+    "cmn": (
+        "大家晚上好，欢迎来到我的直播间，今天我们一起聊聊天。",
+        "谢谢你的礼物，爸爸妈妈都很高兴，祝你们身体健康。",
+        "北京的冬天很冷，可是房子里面非常暖和，朋友们都喜欢喝茶。",
+        "不要怕，慢慢来，我们先买苹果、面包和牛奶，然后回家做饭。",
+        "他骑着自行车去学校，路上看见一只白色的猫和两只小狗。",
+        "明天下午三点半，我们在火车站门口见面吧。",
+        "这首歌太好听了，能不能再唱一遍？",
+        "飞机飞得很高，云在下面，像一片大海。",
+        "昨天晚上的比赛真精彩，你觉得谁会拿第一名？",
+        "把门打开，让风吹进来，房间就不会那么闷了。",
+    ),
+    "de": (
+        "Guten Abend zusammen, schön, dass ihr heute wieder dabei seid.",
+        "Mein Bruder fährt morgen früh mit dem Bus zur Arbeit, aber ich bleibe zu Hause.",
+        "Fünf grüne Vögel flogen über die Brücke und suchten frisches Wasser.",
+        "Bitte bringen Sie mir ein Stück Apfelkuchen und eine große Tasse Kaffee.",
+        "Wir wohnen in einem alten Haus am Rand der Stadt, gleich neben der Mühle.",
+        "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich.",
+        "Am Montag beginnt die Schule, und niemand hat die Bücher gekauft.",
+        "Probier doch mal den Pflaumenkuchen, der schmeckt wunderbar.",
+    ),
+    "fr-fr": (
+        "Bonsoir à tous, je suis heureux de vous retrouver ce soir pour bavarder un peu.",
+        "Le petit garçon mange une pomme rouge devant la porte de la boulangerie.",
+        "Nous avons vu un beau bateau blanc qui partait vers le port au lever du jour.",
+        "Veux-tu du vin, de l'eau fraîche, ou plutôt un jus d'orange ?",
+        "Mon chien court dans le jardin et joue avec une feuille de papier.",
+        "Il faut que je parte bientôt, sinon je vais manquer le dernier métro.",
+        "Les hommes naissent libres et demeurent égaux, voilà une belle phrase.",
+        "Peut-être que demain il fera beau, et que nous pourrons marcher jusqu'au pont.",
+    ),
+    "es": (
+        "Buenas noches a todos, muchas gracias por venir a vernos otra vez.",
+        "Mi abuela prepara una sopa muy buena con pollo, papas y un poco de pimienta.",
+        "El viento sopla fuerte en la montaña, pero abajo en el pueblo no se mueve nada.",
+        "¿Quieres bailar conmigo, o prefieres beber una copa de vino blanco?",
+        "Los niños juegan en la calle hasta que se hace de noche.",
+        "Yo vivo en un barrio viejo, cerca del puerto y de la plaza mayor.",
+        "Hoy hemos hablado de música, de libros, y también de fútbol.",
+        "Un burro blanco subía por el camino con un saco de harina.",
+    ),
+    "ja": (
+        "みなさん こんばんは、 きょうも きてくれて ありがとう ございます。",
+        "わたしの ともだちは まいあさ はやく おきて パンを たべます。",
+        "ふゆの うみは さむいけれど、 ほしが とても きれいです。",
+        "ぼくは バスで がっこうへ いって、 ゆうがたまで べんきょうします。",
+        "すみません、 えきは どこですか。 まっすぐ いって みぎに まがって ください。",
+        "おおきな ふねが みなとを でて、 ゆっくり みなみへ むかいました。",
+        "この うたを もういちど うたって ほしいです。",
+        "あめが ふりそうだから、 かさを もって でかけましょう。",
+    ),
+    "ru": (
+        "Добрый вечер, дорогие друзья, я очень рад снова видеть вас здесь.",
+        "Моя бабушка купила на рынке яблоки, грибы и большой арбуз.",
+        "Мы поедем на поезде к морю, а потом будем плавать и загорать.",
+        "Почему ты молчишь? Расскажи нам, пожалуйста, что было вчера.",
+        "Старый дом стоит на берегу реки, и вокруг него шумит лес.",
+        "Вчера шёл сильный дождь, поэтому футбол перенесли на субботу.",
+        "Эта книга лежит на полке уже десять лет, и никто её не открывал.",
+        "Мальчик поймал большую рыбу и побежал домой показать её маме.",
+    ),
+    "it": (
+        "Buona sera a tutti, è bello avervi di nuovo qui con noi.",
+        "Il mio vicino ha una barca piccola e una bicicletta molto vecchia.",
+        "Vorrei un caffè, un bicchiere d'acqua e quel pezzo di torta con le prugne.",
+        "Domani mattina prendiamo il treno per il mare, se non piove.",
+        "La musica era così forte che nessuno sentiva più la voce del cantante.",
+        "Perché non vieni con me a vedere la partita? Ci sarà tanta gente.",
+        "Ho perso le chiavi, e adesso non posso aprire la porta di casa.",
+        "Febbraio è breve, ma fa freddo e il vento soffia ogni giorno.",
+    ),
+    "pt-br": (
+        "Boa noite, pessoal, muito obrigado por estarem aqui mais uma vez.",
+        "Minha mãe fez um bolo de banana e comprou pão na padaria da esquina.",
+        "Ontem o povo da aldeia foi à festa e dançou até o fim da noite.",
+        "Você quer beber água ou prefere um copo de suco bem gelado?",
+        "O velho pescador voltou com o barco vazio, mas feliz.",
+        "Quando chove forte, a gente fica em casa e joga baralho.",
+    ),
+    "ko": (
+        "여러분 안녕하세요, 오늘도 찾아와 주셔서 정말 고맙습니다.",
+        "아버지는 아침마다 빵과 우유를 드시고 버스로 회사에 가십니다.",
+        "우리 집 앞에는 큰 나무가 있고, 봄이 되면 꽃이 많이 핍니다.",
+        "배가 고프면 밥을 먹고, 목이 마르면 물을 마셔요.",
+        "내일 비가 오면 집에서 영화를 보고 싶어요.",
+        "바람이 불어서 모자가 멀리 날아가 버렸어요.",
+    ),
+    "hi": (
+        "नमस्ते दोस्तों, आज फिर आप सब से मिलकर बहुत अच्छा लगा।",
+        "मेरे भाई ने बाज़ार से फल, सब्ज़ी और मीठा पान खरीदा।",
+        "बारिश के बाद पहाड़ बहुत सुंदर दिखते हैं, और हवा ठंडी हो जाती है।",
+        "क्या आप मुझे बता सकते हैं कि बस कब आएगी?",
+        "पुराने शहर में बहुत सारी किताबों की दुकानें हैं।",
+        "मम्मी ने आज पनीर और आलू की सब्ज़ी बनाई।",
+    ),
+}
+EXAMINED = 2
+"""Of the sentences of each language, the last ones, for the examination."""
+VARIANTS = "f1 f2 f3 f4 m1 m2 m3 m4 m5 m7 Andy Annie Denis Michael Hugo Marcelo Mario quincy whisper".split()
+EXAMINED_VARIANTS = "f5 m8 m6 Alicia David Lee rob shelby steph3".split()
+"""Variants whose voice the network never learns from."""

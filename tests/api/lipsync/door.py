@@ -1,0 +1,130 @@
+"""The door of talking portraits alone, on a real server, with an engine that draws next to nothing."""
+
+import base64
+import json
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from fastapi import FastAPI
+from websockets.asyncio.client import ClientConnection, connect
+
+from app.api.lipsync.conversation import LipsyncLimits
+from app.api.lipsync.messages import MAX_MESSAGE_BYTES
+from app.api.lipsync.rest import rest
+from app.api.lipsync.router import PATH, router
+from app.errors import Unavailable
+from app.lipsync.engines import Engines
+from app.lipsync.network_engine import NetworkEngine
+from app.lipsync.portraits import Portraits
+from app.lipsync.renderer import PORTRAIT_POOL, Limits, Renderer
+from app.runtime.connections import AdmissionLimits, Connections
+from app.runtime.queue import WaitingLine
+from app.runtime.server import SocketLimits
+from app.runtime.workers import CODEC_POOL, Workers
+from tests.lipsync.performers import FlatEngine, OneFace, png, tone
+from tests.live_server import LiveServer, live_server
+
+
+class Door:
+    """A running door."""
+
+    def __init__(self, live: LiveServer, renderer: Renderer) -> None:
+        self.live = live
+        self.renderer = renderer
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator["Client"]:
+        """Connect, and read the greeting."""
+        async with connect(f"{self.live.ws_url}{PATH}", compression=None, max_size=None) as socket:
+            client = Client(socket)
+            client.greeting = await client.receive()
+            yield client
+
+
+class Client:
+    """One connection."""
+
+    greeting: Any
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def send(self, message: Any) -> None:
+        await self._socket.send(message if isinstance(message, str) else json.dumps(message))
+
+    async def receive(self) -> Any:
+        with anyio.fail_after(20):
+            return json.loads(await self._socket.recv())
+
+    async def until(self, *types: str) -> tuple[list[Any], Any]:
+        """Read to the first message of these types; returns those before it, and it."""
+        before = []
+        while (message := await self.receive())["type"] not in types:
+            before.append(message)
+        return before, message
+
+
+class Held:
+    """An engine that waits at a frame until it may go on."""
+
+    def __init__(self, number: int = 5) -> None:
+        self._there, self._go_on = threading.Event(), threading.Event()
+        self._number = number
+        self.engine = FlatEngine(before=self._before)
+
+    def _before(self, number: int) -> None:
+        if number == self._number:
+            self._there.set()
+            self._go_on.wait(20)
+
+    async def there(self) -> None:
+        """Wait until it waits."""
+        assert await anyio.to_thread.run_sync(self._there.wait, 20)
+
+    def go_on(self) -> None:
+        self._go_on.set()
+
+    async def released_after(self, seconds: float) -> None:
+        await anyio.sleep(seconds)
+        self.go_on()
+
+
+def process(seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """A request; `None` leaves a field out."""
+    options = changes.pop("options", {})
+    made = {
+        "type": "process",
+        "audio_base64": base64.b64encode(tone(seconds)).decode(),
+        "image_base64": base64.b64encode(png()).decode(),
+        "options": {"model_type": "flat", **options},
+    }
+    return {name: value for name, value in (made | changes).items() if value is not None}
+
+
+@asynccontextmanager
+async def door(
+    engine: FlatEngine | None = None, *, faces: int = 1, limits: LipsyncLimits | None = None, timeout: float = 60.0
+) -> AsyncIterator[Door]:
+    connections = Connections()
+    workers = Workers({PORTRAIT_POOL: 2, CODEC_POOL: 2})
+    renderer = Renderer(
+        Engines(engine or FlatEngine(), {"nota_wav2lip": NetworkEngine("nota_wav2lip", _no_weights, lambda: None)}),
+        Portraits(OneFace(faces), cache_bytes=10**7),
+        workers,
+        line=WaitingLine(concurrency=2, depth=2),
+        limits=Limits(timeout=timeout),
+    )
+    gate = connections.gate(PATH, AdmissionLimits())
+    app = FastAPI()
+    app.include_router(router(renderer, workers, gate, limits or LipsyncLimits()))
+    app.include_router(rest(renderer, workers, limits or LipsyncLimits()))
+    sizes = SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=30.0)
+    async with live_server(app, drain=connections.drain, limits_for=lambda path: sizes) as live:
+        yield Door(live, renderer)
+
+
+def _no_weights() -> Any:
+    raise Unavailable("nota_wav2lip has no weights")

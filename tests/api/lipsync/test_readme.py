@@ -1,0 +1,37 @@
+from pathlib import Path
+
+import pytest
+
+from app.api.lipsync import messages
+from app.api.lipsync.conversation import LipsyncLimits
+from app.lipsync.renderer import Limits
+
+README = (Path(messages.__file__).parent / "README.md").read_text()
+
+
+@pytest.mark.parametrize("option", messages.Options.__struct_fields__)
+def test_every_option_is_told(option):
+    assert f"`{option}`" in README
+
+
+@pytest.mark.parametrize(
+    "name", [*(name for _, name in messages.ERROR_TYPES), messages.INTERNAL, messages.TASK_RUNNING, messages.JSON]
+)
+def test_every_error_is_told(name):
+    assert f"| `{name}` |" in README
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["process", "ping", "cancel", "connection", "progress", "fragment", "result", "error", "cancelled", "info", "pong"],
+)
+def test_every_message_is_told(name):
+    assert f"`{name}`" in README
+
+
+def test_the_bounds_are_told():
+    limits = LipsyncLimits()
+    assert f"files of {limits.max_audio_bytes // 2**20} MiB and {limits.max_image_bytes // 2**20} MiB" in README
+    assert f"{messages.MAX_MESSAGE_BYTES // 2**20} MiB" in README
+    assert f"{messages.INLINE_CHARACTERS // 2**10} KiB" in README
+    assert f"in {Limits().timeout:.0f} s" in README

@@ -1,0 +1,16 @@
+from app.lipsync.late_finder import LateFinder
+from app.lipsync.picture import read_picture
+from tests.lipsync.performers import OneFace, png
+
+
+def test_a_finder_is_made_once_and_late():
+    made = []
+
+    def make():
+        made.append(OneFace())
+        return made[-1]
+
+    finder, picture = LateFinder(make), read_picture(png())
+    assert made == []
+    assert len(finder.find(picture)) == len(finder.find(picture)) == 1
+    assert [each.looked for each in made] == [2]
