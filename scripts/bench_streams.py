@@ -1,27 +1,22 @@
-"""Measures live streams: a server in a process of its own, paced clients in others, over real sockets.
+"""Measures live streams: the whole server in a process of its own, paced clients in another, over real sockets.
 
-    .venv/bin/python scripts/bench_streams.py [--streams N] [--seconds S] [--work MS ...]
+    .venv/bin/python scripts/bench_streams.py [--streams N ...] [--seconds S] [--music FOLDER --cache FOLDER]
 
-Prints a table in Markdown with the machine it ran on. The server is the real door behind the real middlewares. What its
-recognizer would do is a stand-in, which holds a core for `--work` milliseconds a hop without the interpreter's lock, as
-the real one does: 0 shows what the door alone costs. Frames are those of the document's client (4096 samples) and of
-0.1 s; clients send them when they are due, whatever the server does. Whatever else runs on the machine makes the
-figures worse: run it alone.
+Prints a table in Markdown with the machine it ran on. Clients send music, in frames of the size of the document's
+client, when it is due, whatever the server does. Half of the streams play tracks of the catalogue, a quarter music that
+is not in it, a quarter speech. The catalogue has four fifths of the folder; without one, of music made up for it. The
+clients work on the same cores as the server, and so does whatever else runs on the machine: run it alone.
 """
 
 import argparse
-import asyncio
-import base64
-import hashlib
 import json
 import os
 import re
 import resource
-import secrets
 import socket
-import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,156 +26,127 @@ from pathlib import Path
 import httpx
 import numpy as np
 import psutil
-import uvloop
 from bench_speech import Row, machine, ms, quantile
-from fastapi import FastAPI
+from music_library import ROOT, read, speech
+from stream_players import CONNECTIONS_PER_SECOND, RATE, Player, Sounds, Told
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from app.audio import wav
+from app.audio.pcm import Pcm, to_float32, to_int16
+from tests.fingerprint.music import tune
 
-from app.api.health import health  # noqa: E402
-from app.api.stream.limits import StreamLimits  # noqa: E402
-from app.api.stream.messages import MAX_MESSAGE_BYTES  # noqa: E402
-from app.api.stream.router import router  # noqa: E402
-from app.api.stream.streams import Streams  # noqa: E402
-from app.audio.pcm import Samples  # noqa: E402
-from app.fingerprint.hearings import RECOGNITION_POOL, Hearings  # noqa: E402
-from app.fingerprint.track import Track  # noqa: E402
-from app.runtime.access import AccessMiddleware  # noqa: E402
-from app.runtime.auth import Authority  # noqa: E402
-from app.runtime.body_limit import BodyLimit  # noqa: E402
-from app.runtime.connections import AdmissionLimits, Connections  # noqa: E402
-from app.runtime.credentials import CredentialMiddleware, RequireIdentity  # noqa: E402
-from app.runtime.metrics import Metrics, MetricsMiddleware  # noqa: E402
-from app.runtime.server import Server, SocketLimits, make_config  # noqa: E402
-from app.runtime.workers import Workers  # noqa: E402
-
-RATE, HOP = 22_050, 11_025
-CLIENT_PROCESSES = 2
-CONNECTIONS_PER_SECOND = 300
+FRAME_SAMPLES = 4096
+"""Of the document's client."""
 LATE_SECONDS = 0.5
-DOOR_PERCENT = 60  # of a core
-SLICES = 4  # of the work of one hop: the real one comes back for the lock between its kernels
-UNLIMITED = StreamLimits(
-    connections=0, connections_per_address=0, attempts_per_minute=0, bytes_per_second=0, messages_per_minute=0
-)
+HEALTH_SECONDS = 0.2
+MEMORY_BYTES = 1 << 20
+EXCERPTS = {"known": 48, "unknown": 24, "speech": 24}
+EXCERPT_SECONDS = 30.0
+MADE_TRACKS = 60
+SECRET = "0" * 32
+SETTINGS = {
+    "AUTH_SECRET": SECRET,
+    "LOG_LEVEL": "WARNING",
+    "TTS_BACKENDS": "espeak",
+    "WEBSOCKET_MAX_CONNECTIONS": "0",
+    "STREAM_MAX_CONNECTIONS_PER_IP": "0",
+    "STREAM_MAX_ATTEMPTS_PER_MINUTE": "0",
+}
 
 
-class Work:
-    """Holds a core for some time, without the interpreter's lock."""
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A track as the bench knows it."""
 
-    def __init__(self, milliseconds: float) -> None:
-        data = bytes(4 << 20)
-        started = time.perf_counter()
-        hashlib.sha256(data).digest()
-        per_ms = len(data) / (time.perf_counter() - started) / 1000
-        self._data = memoryview(data)[: int(milliseconds / SLICES * per_ms)]
-
-    def do(self) -> None:
-        for _ in range(SLICES):
-            hashlib.sha256(self._data).digest()
+    path: Path
+    title: str
+    samples: Pcm
+    """At `RATE`."""
+    is_known: bool
+    """Whether the catalogue gets it."""
 
 
-class StandIn:
-    """In the place of a recognizer: works a hop at a time, and hears nothing."""
-
-    def __init__(self, work: Work, sample_rate: int) -> None:
-        self.capacity = 3 * sample_rate
-        self._work = work
-        self._processed = 0
-
-    @property
-    def buffered(self) -> int:
-        return min(self._processed, self.capacity)
-
-    def push(self, samples: Samples) -> list[object]:
-        hops = (self._processed + len(samples)) // HOP - self._processed // HOP
-        self._processed += len(samples)
-        for _ in range(hops):
-            self._work.do()
-        return []
+def songs(music: Path | None, cache: Path, work: Path) -> list[Song]:
+    """Return the tracks of a folder, or some that are made up."""
+    if music is not None:
+        tracks = read(music, cache)
+        return [Song(music / track.name, track.hash, track.samples, not track.is_held_out) for track in tracks]
+    made = []
+    for number in range(MADE_TRACKS):
+        samples, path = to_int16(tune(number, seconds=EXCERPT_SECONDS * 2, sample_rate=RATE)), work / f"{number}.wav"
+        path.write_bytes(wav.encode(samples.tobytes(), sample_rate=RATE))
+        made.append(Song(path, f"made {number}", samples, number % 5 > 0))
+    return made
 
 
-async def serve(port: int, milliseconds: float) -> None:
-    """Serve the door until the process is ended."""
-    work, metrics, streams = Work(milliseconds), Metrics(), Streams()
-    cores = os.cpu_count() or 1
-
-    async def find(ids: object) -> list[Track]:
-        return []
-
-    async def is_well() -> None:
-        return None
-
-    app = FastAPI()
-    gate = Connections().gate("/ws/stream", AdmissionLimits())
-    app.include_router(health(version="", database=is_well, checks={}, metrics=metrics.render))
-    app.add_middleware(BodyLimit, max_bytes=1 << 20)
-    app.add_middleware(RequireIdentity, authority=Authority(secrets.token_bytes(32)), required=False)
-    app.add_middleware(MetricsMiddleware, metrics=metrics)
-    app.add_middleware(AccessMiddleware)
-    app.add_middleware(CredentialMiddleware)
-    sizes = SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=60.0)
-    config = make_config(app, host="127.0.0.1", port=port, limits_for=lambda path: sizes)
-    async with Hearings(
-        Workers({RECOGNITION_POOL: cores}),
-        lambda rate: StandIn(work, rate),  # type: ignore[arg-type, return-value]
-        on_turn=metrics.stream_turn_seconds.observe,
-    ) as hearings:
-        app.include_router(router(hearings, find, streams, gate, UNLIMITED))
-        await Server(config).serve()
+def sounds(songs: Sequence[Song], said: np.ndarray) -> Sounds:
+    """Cut what the clients play."""
+    rng, length = np.random.default_rng(1), int(EXCERPT_SECONDS * RATE)
+    excerpts, titles = {}, {}
+    for kind, count in EXCERPTS.items():
+        long = [song for song in songs if song.is_known == (kind == "known") and len(song.samples) > length]
+        cuts, titles[kind] = [], []
+        for _ in range(count):
+            song = long[rng.integers(len(long))]
+            source = said if kind == "speech" else song.samples
+            start = int(rng.integers(len(source) - length))
+            cuts.append(to_float32(np.array(source[start : start + length])))
+            titles[kind].append("" if kind == "speech" else song.title)
+        excerpts[kind] = np.stack(cuts)
+    return Sounds(excerpts, titles)
 
 
-def frame(samples: int) -> bytes:
-    """Return a masked binary message of so many samples; the mask is zero, so that clients need not mask."""
-    payload = (np.random.default_rng(1).standard_normal(samples) * 0.1).astype("<f4").tobytes()
-    size = len(payload)
-    length = struct.pack("!BH", 0x80 | 126, size) if size < 65_536 else struct.pack("!BQ", 0x80 | 127, size)
-    return b"\x82" + length + bytes(4) + payload
+def app(data: Path, *arguments: str) -> str:
+    """Run a command of the server's own."""
+    environment = {**os.environ, **SETTINGS, "DATA_DIR": str(data)}
+    done = subprocess.run(
+        [sys.executable, "-m", "app", *arguments], cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE
+    )
+    return done.stdout.decode()
 
 
-async def stream(port: int, name: str, data: bytes, *, period: float, first_at: float, last_at: float) -> list[float]:
-    """Send frames when they are due; returns by how much each was late, in seconds."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    key = base64.b64encode(secrets.token_bytes(16)).decode()
-    head = f"GET /ws/stream/{name} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    writer.write(f"{head}Sec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode())
-    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101")
-    late = []
-    due = first_at
-    while due < last_at:
-        await asyncio.sleep(max(0.0, due - time.time()))
-        writer.write(data)
-        late.append(time.time() - due)
-        due += period
-    await asyncio.sleep(max(0.0, last_at + 2 - time.time()))  # so that closing is not measured
-    writer.close()
-    return late
+def fill(data: Path, songs: Sequence[Song], work: Path) -> int:
+    """Take the known tracks into the catalogue; returns how many there are."""
+    listed = [{"path": str(song.path.absolute()), "title": song.title} for song in songs if song.is_known]
+    (work / "songs.json").write_text(json.dumps(listed))
+    app(data, "ingest", "--no-duplicates", str(work / "songs.json"))
+    return len(listed)
 
 
-async def send(port: int, first: int, count: int, samples: int, start: float, seconds: float) -> None:
-    """Be so many clients; prints how many frames they sent, and by how much the latest was late."""
-    data, period = frame(samples), samples / RATE
-    async with asyncio.TaskGroup() as group:
-        tasks = []
-        for n in range(count):
-            first_at = start + (first + n) % 997 / 997 * period
-            times = {"period": period, "first_at": first_at, "last_at": start + seconds}
-            tasks.append(group.create_task(stream(port, f"bench-{first + n}", data, **times)))
-            await asyncio.sleep(CLIENT_PROCESSES / CONNECTIONS_PER_SECOND)
-    late = [seconds for task in tasks for seconds in task.result()]
-    print(json.dumps({"frames": len(late), "late": max(late)}))
+@contextmanager
+def serving(data: Path, tracks: int) -> Iterator[tuple[int, psutil.Process]]:
+    """Run the server in a process of its own, until its catalogue is open."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    token = app(data, "token", "bench", "--role", "admin").strip()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app", "serve", "--port", str(port)],
+        cwd=ROOT,
+        env={**os.environ, **SETTINGS, "DATA_DIR": str(data)},
+    )
+    try:
+        url, headers = f"http://127.0.0.1:{port}/api/v1/tracks/stats", {"Authorization": f"Bearer {token}"}
+        for _ in range(1200):
+            time.sleep(0.1)
+            try:
+                if (httpx.get(url, headers=headers).json()["index"] or {}).get("tracks") == tracks:
+                    break
+            except httpx.TransportError:
+                continue
+        yield port, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One run."""
 
-    frames: int
+    told: Told
     cpu: float
-    """Seconds of the server, threads included."""
-    clients_late: float
-    """Seconds by which the latest frame was sent late."""
+    """Cores that the server took."""
+    clients: float
+    """Cores that the clients took."""
     turns: int
     late_turns: int
     """Over more than half a second after their hop was complete."""
@@ -190,48 +156,32 @@ class Measured:
     """Bytes of the server for one stream."""
 
 
-@contextmanager
-def serving(milliseconds: float) -> Iterator[tuple[int, psutil.Process]]:
-    """Run the server in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    process = subprocess.Popen([sys.executable, __file__, "--serve", str(port), str(milliseconds)], cwd=ROOT)
-    try:
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        yield port, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def measure(streams: int, samples: int, seconds: float, milliseconds: float) -> Measured:
-    """Run paced clients against a server and look at it from outside."""
-    with serving(milliseconds) as (port, server):
+def measure(data: Path, tracks: int, streams: int, samples: int, seconds: float, sounds: Path) -> Measured:
+    """Run paced clients against a server, and look at it from outside."""
+    with serving(data, tracks) as (port, server):
+        warm = Player(port, 0, samples, Sounds.read(sounds))  # what is loaded once is no stream's
+        for _ in range(round(3 * RATE / samples)):
+            warm.send(time.time())
+            time.sleep(samples / RATE)
+        warm.close()
         empty = server.memory_info().rss
-        start = time.time() + streams / CONNECTIONS_PER_SECOND * 1.5 + 3
-        share = streams // CLIENT_PROCESSES
-        clients = [
-            subprocess.Popen(
-                [sys.executable, __file__, "--send", *map(str, (port, n * share, share, samples, start, seconds))],
-                stdout=subprocess.PIPE,
-                cwd=ROOT,
-            )
-            for n in range(CLIENT_PROCESSES)
-        ]
-        time.sleep(max(0.0, start - time.time()))
-        before = sum(server.cpu_times()[:2])
-        asked = ask_health(port, until=start + seconds)
-        cpu = sum(server.cpu_times()[:2]) - before
-        memory = (server.memory_info().rss - empty) / streams
-        turns, late = count_turns(port)
-        told = [json.loads(client.communicate()[0]) for client in clients]
-    frames = sum(one["frames"] for one in told)
-    return Measured(frames, cpu, max(one["late"] for one in told), turns, late, asked, memory)
+        start = time.time() + streams / CONNECTIONS_PER_SECOND * 1.5 + 2
+        arguments = (port, streams, samples, start, seconds, sounds)
+        command = [sys.executable, str(Path(__file__).with_name("stream_players.py")), *map(str, arguments)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as players:
+            client = psutil.Process(players.pid)
+            time.sleep(max(0.0, start - time.time()))
+            before, client_before, turns_before = cpu(server), cpu(client), count_turns(port)
+            health = ask_health(port, until=start + seconds)
+            took, client_took = (cpu(server) - before) / seconds, (cpu(client) - client_before) / seconds
+            memory = (server.memory_info().rss - empty) / streams
+            told = Told(**json.loads(players.communicate()[0]))
+        turns, late = (now - then for now, then in zip(count_turns(port), turns_before, strict=True))
+    return Measured(told, took, client_took, turns, late, health, memory)
+
+
+def cpu(process: psutil.Process) -> float:
+    return float(sum(process.cpu_times()[:2]))
 
 
 def ask_health(port: int, *, until: float) -> list[float]:
@@ -255,35 +205,52 @@ def count_turns(port: int) -> tuple[int, int]:
     return int(float(total[1])), int(float(total[1]) - float(in_time[1]))
 
 
-def rows(streams: int, samples: int, seconds: float, milliseconds: float) -> list[Row]:
-    """Measure one combination."""
-    found = measure(streams, samples, seconds, milliseconds)
-    what = f"{streams} streams, frames of {samples} samples, {milliseconds:g} ms of work a hop"
-    p99 = quantile(found.health, 0.99)
-    cost = f"{found.cpu / found.frames * 1e6:.0f} µs a frame, {found.cpu / seconds * 100:.0f} % of a core"
-    beside_work = found.cpu / seconds * 100 - 2 * streams * milliseconds / 10
-    return [
-        Row(f"{what}: CPU of the server", cost, f"{DOOR_PERCENT} % beside the work", beside_work <= DOOR_PERCENT),
-        Row(f"{what}: late turns", f"{found.late_turns} of {found.turns}", "0", found.late_turns == 0),
-        Row(f"{what}: /health p99", ms(p99), "200 ms", p99 <= 0.2),
-        Row(f"{what}: memory of a stream", f"{found.memory / 1024:.0f} KiB", "512 KiB", found.memory <= 512 * 1024),
-        Row(f"{what}: frames sent late by", ms(found.clients_late), "500 ms", found.clients_late <= 0.5),
-    ]
+def rows(found: Measured, what: str) -> Iterator[Row]:
+    """Say what was measured."""
+    told, p99 = found.told, quantile(found.health, 0.99)
+    hops = f"{found.late_turns} of {found.turns}"
+    yield Row(f"{what}: hops late by more than 0.5 s", hops, "0", not found.late_turns)
+    yield Row(f"{what}: /health p99", ms(p99), ms(HEALTH_SECONDS), p99 <= HEALTH_SECONDS)
+    memory = f"{found.memory / 1024:.0f} KiB"
+    yield Row(f"{what}: memory of a stream", memory, f"{MEMORY_BYTES >> 10} KiB", found.memory <= MEMORY_BYTES)
+    lost = told.errors + told.closed
+    yield Row(f"{what}: errors and closed connections", str(lost), "0", not lost)
+    late = told.late[-1]
+    yield Row(f"{what}: latest frame of a client", ms(late), "500 ms", late <= 0.5)
+    cores = f"{found.cpu:.2f} of {os.cpu_count()} cores, the clients {found.clients:.2f}"
+    yield Row(f"{what}: the server took", cores, "–", True)
+    yield Row(f"{what}: known tracks told", f"{told.found} of {told.known}", "–", True)
+    if first := told.first_match:
+        seconds = f"{quantile(first, 0.5):.1f} s, {quantile(first, 0.95):.1f} s"
+        yield Row(f"{what}: first told after, median and p95", seconds, "–", True)
+    yield Row(f"{what}: told of another file (some have the same music)", str(told.other), "–", True)
 
 
 def main() -> int:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--streams", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--frames", type=int, nargs="*", default=[4096, 2205], help="samples of a frame")
-    parser.add_argument("--work", type=float, nargs="*", default=[0.0, 0.3], help="milliseconds a hop")
+    parser.add_argument("--streams", type=int, nargs="*", default=[1000])
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--frame", type=int, default=FRAME_SAMPLES, help="samples of a frame")
+    parser.add_argument("--music", type=Path, help="folder of music; none: it is made up")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "chorus-music")
+    parser.add_argument("--data", type=Path, help="keep the catalogue here for another run")
     options = parser.parse_args()
-    print(machine(), "\n\n| what | measured | bar | holds |\n|---|---|---|---|", sep="")
     holds = True
-    for samples in options.frames:
-        for milliseconds in options.work:
-            for row in rows(options.streams, samples, options.seconds, milliseconds):
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        options.cache.mkdir(parents=True, exist_ok=True)
+        listed = songs(options.music, options.cache, work)
+        sounds(listed, to_int16(speech(options.cache).astype(np.float32))).write(work)
+        data = options.data or work / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        tracks = fill(data, listed, work)
+        hours = sum(len(song.samples) for song in listed if song.is_known) / RATE / 3600
+        print(machine(), f"; {tracks} tracks of {hours:.1f} h", "\n\n| what | measured | bar | holds |", sep="")
+        print("|---|---|---|---|", flush=True)
+        for streams in options.streams:
+            found = measure(data, tracks, streams, options.frame, options.seconds, work)
+            for row in rows(found, f"{streams} streams"):
                 print(row, flush=True)
                 holds = holds and row.holds
     return 0 if holds else 1
@@ -292,10 +259,4 @@ def main() -> int:
 if __name__ == "__main__":
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 65_536), most))
-    if sys.argv[1:2] == ["--serve"]:
-        uvloop.run(serve(int(sys.argv[2]), float(sys.argv[3])))
-    elif sys.argv[1:2] == ["--send"]:
-        port, first, count, samples = map(int, sys.argv[2:6])
-        uvloop.run(send(port, first, count, samples, float(sys.argv[6]), float(sys.argv[7])))
-    else:
-        sys.exit(main())
+    sys.exit(main())

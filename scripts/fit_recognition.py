@@ -5,11 +5,11 @@
 Queries are cut from one half of the tracks under all conditions, and compared with the catalogue. Each place that votes
 propose gives an example: how often each combination of what verification reads occurs, and whether the track is the
 right one. Weights are those of a logistic regression. Then the queries of each quarter of the tracks are searched again
-with weights learnt from the other quarter, and the best odds of tracks that are not the right ones give the tail of the
+with weights learnt from the other quarter, their own tracks left out, and the best odds that are reached give the
 score.
 
-Tracks with the same recording (remixes, other speeds, parts of the same suite) are no examples of each other; they are
-found with the weights that are there already. Starting from none, run it twice.
+Tracks that share sound (remixes, other speeds, parts of the same suite, loops) are no examples of each other, and no
+unknown music; they are found with the weights that are there already. Starting from none, run it twice.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from music_library import ROOT, Catalogue, Query, Track, in_parallel, query, rea
 sys.path.insert(0, str(ROOT))
 
 from app.fingerprint import verification  # noqa: E402
+from app.fingerprint.score import FEWEST_PEAKS, scaled_odds  # noqa: E402
 from app.fingerprint.search import Search  # noqa: E402
 from app.fingerprint.verification import BELOW_STEPS, LOUDER_CLASSES, OFF_STEPS, classes  # noqa: E402
 from app.fingerprint.verification import read as look  # noqa: E402
@@ -39,10 +40,13 @@ RIGHT_SHARE = 0.25
 """Of the loss, that right places have together."""
 STEPS = 12
 """Of Newton's method; six are enough."""
-TAIL = 0.02
-"""Fraction of queries of unknown music from which on the tail of their best odds is taken to be exponential."""
+FRACTIONS = (0.8, 0.5, 0.2, 0.1, 0.05, 0.02)
+"""Of queries of unknown music, whose best odds are written down."""
+TAIL = FRACTIONS[-1]
+"""From which on the tail of these odds is taken to be exponential,"""
+FURTHEST = 0.001
+"""to where it is measured."""
 GROWTHS = np.arange(0.2, 1.0, 0.05)
-PEAKS_PER_SECOND = 50
 FILE = ROOT / "app" / "fingerprint" / "calibration.py"
 
 
@@ -52,7 +56,7 @@ class Experiment:
 
     catalogue: Catalogue
     related: dict[str, set[str]]
-    """Hashes of tracks with the same recording, by hash."""
+    """Hashes of tracks that share sound, by hash."""
     tracks: list[Track]
     said: Signal
     queries: int
@@ -67,9 +71,6 @@ class Experiment:
         number, is_held_out = divmod(number, 2)
         group = [track for track in self.tracks if track.half == 0 and track.is_held_out == bool(is_held_out)]
         return query(group, conditions[condition], number, self.said)
-
-    def alike(self, asked: Query) -> set[str]:
-        return {asked.track.hash, *self.related[asked.track.hash]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def examples(experiment: Experiment, number: int) -> Examples:
     for seconds in SECONDS:
         listener = asked.listened(seconds)
         search = Search(experiment.catalogue.view, listener)
-        for finding in search.as_it_is():
+        for finding in search.all(threshold=0, speeds=False):
             track = experiment.catalogue.track_of(finding)
             if track.hash not in experiment.related[asked.track.hash]:
                 peaks = search.peaks_of(finding.place, [finding.placement])
@@ -128,14 +129,12 @@ def fit(counts: np.ndarray, is_right: np.ndarray) -> np.ndarray:
 
 
 def wrong(experiment: Experiment, asked: Query) -> list[tuple[float, float, int]]:
-    """Return seconds, odds and peaks of the best track that is not the right one, for each length of a query."""
-    best = []
+    """Return seconds, odds and peaks of the most that speaks for anything wrong, for each length of a query."""
+    library, best = experiment.catalogue.without({asked.track.hash}), []
     for seconds in SECONDS:
-        found = Search(experiment.catalogue.view, asked.listened(seconds)).all(threshold=math.inf)
-        alike = experiment.alike(asked)
-        others = [one for one in found if experiment.catalogue.track_of(one).hash not in alike]
-        if others:
-            most = max(others, key=lambda one: one.odds)
+        found = Search(library, asked.listened(seconds)).all(threshold=math.inf)
+        most = max(found, key=lambda one: scaled_odds(one.odds, one.evidence.peaks), default=None)
+        if most is not None:
             best.append((seconds, most.odds, most.evidence.peaks))
     return best
 
@@ -149,15 +148,40 @@ def wrong_of_quarters(experiment: Experiment, made: Examples, processes: int) ->
 
         def work(number: int, asked: int = asked) -> list[tuple[float, float, int]]:
             query = experiment.query(number)
-            return wrong(experiment, query) if quarter(query.track) == asked else []
+            is_asked = quarter(query.track) == asked and not experiment.related[query.track.hash]
+            return wrong(experiment, query) if is_asked else []
 
         for best in in_parallel(work, len(experiment), processes):
             found += best
     return np.array(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How much speaks for what is wrong; odds are those of a second."""
+
+    growth: float
+    odds: np.ndarray
+    """Which `FRACTIONS` of queries exceed."""
+    decade: float
+
+    def score(self, odds: np.ndarray) -> np.ndarray:
+        beyond = np.maximum(0, odds - self.odds[-1]) / self.decade
+        return np.interp(odds, self.odds, -np.log10(FRACTIONS)) + beyond
+
+
 def scaled(found: np.ndarray, growth: float) -> np.ndarray:
-    return found[:, 1] / (found[:, 2] / PEAKS_PER_SECOND) ** growth
+    return found[:, 1] / (np.maximum(found[:, 2], FEWEST_PEAKS) / FEWEST_PEAKS) ** growth
+
+
+def tail(found: np.ndarray) -> Tail:
+    """Return the tail that has the most of the queries of each length below it."""
+    growth = best_growth(found)
+    odds = scaled(found, growth)
+    lengths = [np.quantile(odds[found[:, 0] == seconds], 1 - np.array(FRACTIONS)) for seconds in SECONDS]
+    exceeded = np.max(lengths, axis=0)
+    furthest = float(np.quantile(odds, 1 - FURTHEST))
+    return Tail(growth, exceeded, (furthest - exceeded[-1]) / math.log10(TAIL / FURTHEST))
 
 
 def best_growth(found: np.ndarray) -> float:
@@ -165,23 +189,22 @@ def best_growth(found: np.ndarray) -> float:
 
     def unevenness(growth: float) -> float:
         odds = scaled(found, growth)
-        tail = odds > np.quantile(odds, 1 - TAIL / 2)
-        return float(np.std([tail[found[:, 0] == seconds].mean() for seconds in SECONDS]))
+        rare = odds > np.quantile(odds, 1 - TAIL / 2)
+        return float(np.std([rare[found[:, 0] == seconds].mean() for seconds in SECONDS]))
 
     return float(min(GROWTHS, key=unevenness))
 
 
-def report_tail(found: np.ndarray, growth: float, onset: float, decade: float) -> None:
-    odds = scaled(found, growth)
-    print(f"\nof {len(odds)} searches of unknown music\n\n| reach a score of | should | do, at", end="")
+def report(found: np.ndarray, tail: Tail) -> None:
+    scores = tail.score(scaled(found, tail.growth))
+    print(f"\nof {len(scores)} searches of unknown music\n\n| reach a score of | may | do, at", end="")
     print(" | ".join(f" {seconds:g} s" for seconds in SECONDS), "|\n|---|---|" + "---|" * len(SECONDS))
-    for score in (1.0, 1.5, 2.0, 2.5, 3.0, 3.5):
-        least = onset + (score + math.log10(TAIL)) * decade
-        shares = [np.mean(odds[found[:, 0] == seconds] >= least) for seconds in SECONDS]
+    for score in (0.3, 1.0, 1.3, 1.7, 2.0, 2.5, 3.0, 3.5, 4.0):
+        shares = [np.mean(scores[found[:, 0] == seconds] >= score) for seconds in SECONDS]
         print(f"| {score} | {10**-score:.4f} |", " | ".join(f"{share:.4f}" for share in shares), "|")
 
 
-def write(weights: np.ndarray, *, growth: float, onset: float, decade: float, seconds: float, about: str) -> None:
+def write(weights: np.ndarray, tail: Tail, *, seconds: float, about: str) -> None:
     rows = "".join("    (" + ", ".join(f"{weight:.3f}" for weight in row) + "),\n" for row in weights)
     FILE.write_text(f'''"""What was learnt from music; written by `scripts/fit_recognition.py`, not by hand.
 
@@ -193,15 +216,15 @@ WEIGHTS = (
 """Of what is read at a track's peaks. A row for how far below its surroundings the query is there, and within that for
 how far off its frequency is; a column for how much quieter to louder it is than expected: see `verification`."""
 
-GROWTH = {growth:.2f}
+GROWTH = {tail.growth:.2f}
 """Exponent by which the odds of wrong tracks grow with the number of their peaks."""
-TAIL = {-math.log10(TAIL):.3f}
-"""Score from which on it is measured: -log10 of a fraction of queries."""
-ONSET = {onset:.3f}
-"""Odds that this fraction of queries of unknown music reaches, in 1 s."""
-DECADE = {decade:.3f}
-"""By how much more than that a tenth of these does."""
-CALIBRATED_SECONDS = {seconds:.0f}.0
+SCORES = ({", ".join(f"{-math.log10(fraction):.3f}" for fraction in FRACTIONS)})
+"""-log10 of the fractions of queries of unknown music,"""
+ODDS = ({", ".join(f"{odds:.3f}" for odds in tail.odds)})
+"""for which at least so much speaks at most, in a query of a second."""
+DECADE = {tail.decade:.3f}
+"""By how much more than the last of these speaks for a tenth of those."""
+CALIBRATED_SECONDS = {seconds:.1f}
 """Of music in the catalogue with which this was measured."""
 ''')
 
@@ -217,17 +240,13 @@ def main() -> None:
         )
         made = joined(in_parallel(lambda number: examples(experiment, number), len(experiment), arguments.processes))
         found = wrong_of_quarters(experiment, made, arguments.processes)
-        growth = best_growth(found)
-        odds = scaled(found, growth)
-        onset = float(np.quantile(odds, 1 - TAIL))
-        decade = float((odds[odds > onset] - onset).mean() * math.log(10))
-        report_tail(found, growth, onset, decade)
+        reached = tail(found)
+        report(found, reached)
         about = (
             f"Of {len(catalogue.tracks)} tracks in the catalogue and {len(tracks) - len(catalogue.tracks)} out of it; "
             f"{len(experiment)} queries,\n{len(made.is_right)} places, {int(made.is_right.sum())} of them right."
         )
-        write(fit(made.counts, made.is_right), growth=growth, onset=onset, decade=decade,
-              seconds=catalogue.view.seconds, about=about)  # fmt: skip
+        write(fit(made.counts, made.is_right), reached, seconds=catalogue.view.seconds, about=about)
 
 
 def parsed() -> argparse.Namespace:

@@ -9,7 +9,8 @@ import hashlib
 import multiprocessing
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -30,10 +31,14 @@ from app.errors import InvalidAudio  # noqa: E402
 from app.fingerprint.fingerprint import Fingerprint  # noqa: E402
 from app.fingerprint.fingerprinter import fingerprint  # noqa: E402
 from app.fingerprint.index import Index  # noqa: E402
+from app.fingerprint.landmarks import Keys  # noqa: E402
 from app.fingerprint.listener import Listener, listen  # noqa: E402
-from app.fingerprint.search import Finding, Search  # noqa: E402
-from app.fingerprint.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE  # noqa: E402
+from app.fingerprint.peaks import Frames, Peaks  # noqa: E402
+from app.fingerprint.reel import Place  # noqa: E402
+from app.fingerprint.search import Finding, Library, Search  # noqa: E402
+from app.fingerprint.spectrum import SAMPLE_RATE  # noqa: E402
 from app.fingerprint.view import View  # noqa: E402
+from app.fingerprint.votes import ORIGIN, WEIGHT_BITS, Ballots  # noqa: E402
 from app.tts.backends.espeak import Espeak  # noqa: E402
 from app.tts.speech import Utterance  # noqa: E402
 
@@ -43,15 +48,17 @@ LONGEST_SECONDS = 3600.0
 HELD_OUT = 5
 """One track of so many."""
 QUERY_SECONDS = 5.0
+QUERY_FRAMES = 220
+"""More than those have."""
 MARGIN_SECONDS = 1.0
 """Cut out beyond the query, since what is played faster is shorter."""
 QUIETEST = 0.003
 """Of full scale: where a second of music is quieter, no query is cut."""
 
 PIECE_SECONDS, PIECE_STEP = 5.0, 10.0
-"""Of a track, in search of others with the same recording."""
-SAME_SCORE = 4.0
-"""Of such a piece."""
+"""Of a track, in search of others that share sound with it."""
+SAME_SCORE, SAME_PIECES = 4.0, 2
+"""Of so many pieces."""
 
 SPEAKERS = ("en-us+f1", "en-us+m1", "en-gb+m4", "en-us+f3", "en-gb+f4", "cmn+f2", "fr-fr+m2", "en-us+m7")
 SAID = (
@@ -149,32 +156,68 @@ class Query:
     start: float
     """Seconds in the track."""
     samples: Samples
-    """At `SAMPLE_RATE`, for `QUERY_SECONDS`; shorter queries are its first seconds."""
+    """At `SAMPLE_RATE` or another; shorter queries are its first seconds."""
 
     def listened(self, seconds: float) -> Listener:
         return listen(self.samples[: round(seconds * SAMPLE_RATE)])
 
 
-def query(tracks: list[Track], condition: str, number: int, said: Signal) -> Query:
-    """Make one: the same for the same tracks, condition and number."""
+def query(
+    tracks: list[Track],
+    condition: str,
+    number: int,
+    said: Signal,
+    *,
+    seconds: float = QUERY_SECONDS,
+    sample_rate: int = SAMPLE_RATE,
+) -> Query:
+    """Make one: the same for the same arguments."""
     rng = np.random.default_rng([zlib.crc32(condition.encode()), number])
-    track, start, samples = _cut(tracks, rng)
+    track, start, samples = _cut(tracks, rng, seconds)
     happens = {**CONDITIONS, **EXTRA}[condition]
     heard = happens(samples, rng, said).astype(np.float32)
-    heard = resample(heard, from_rate=RATE, to_rate=SAMPLE_RATE)[: round(QUERY_SECONDS * SAMPLE_RATE)]
+    heard = resample(heard, from_rate=RATE, to_rate=sample_rate)[: round(seconds * sample_rate)]
     return Query(condition, track, start / RATE, heard.clip(-1, 1))
 
 
-def _cut(tracks: list[Track], rng: np.random.Generator) -> tuple[Track, int, Signal]:
-    """Cut music out of a track by chance, somewhere where it is not silent."""
-    length = int((QUERY_SECONDS + MARGIN_SECONDS) * RATE)
+def _cut(tracks: list[Track], rng: np.random.Generator, seconds: float) -> tuple[Track, int, Signal]:
+    """Cut music out of a track by chance, somewhere where its first seconds are not silent."""
+    length = int((seconds + MARGIN_SECONDS) * RATE)
+    tracks = [track for track in tracks if len(track.samples) > length]
     while True:
         track = tracks[rng.integers(len(tracks))]
         start = int(rng.integers(0, len(track.samples) - length))
         samples = to_float32(track.samples[start : start + length]).astype(np.float64)
-        seconds = samples[: int(QUERY_SECONDS) * RATE].reshape(-1, RATE)
-        if np.all(np.sqrt((seconds**2).mean(axis=1)) > QUIETEST):
+        each = samples[: int(min(seconds, QUERY_SECONDS)) * RATE].reshape(-1, RATE)
+        if np.all(np.sqrt((each**2).mean(axis=1)) > QUIETEST):
             return track, start, samples
+
+
+class Without:
+    """A view without some tracks: a library in which their music is unknown."""
+
+    def __init__(self, view: View, hidden: Iterable[int]) -> None:
+        self._view = view
+        self._hidden = [place for number in hidden if (place := view.reel.find(number)) is not None]
+
+    @property
+    def seconds(self) -> float:
+        return self._view.seconds
+
+    def gather(self, keys: Keys, frames: Frames) -> Ballots:
+        ballots = self._view.gather(keys, frames)
+        places = (ballots >> WEIGHT_BITS) - ORIGIN
+        is_hidden = np.zeros(len(ballots), bool)
+        for place in self._hidden:
+            is_hidden |= (places > place.first_frame - QUERY_FRAMES) & (places < place.end_frame)
+        return ballots[~is_hidden]
+
+    def track_at(self, frame: int) -> Place | None:
+        place = self._view.track_at(frame)
+        return None if place in self._hidden else place
+
+    def peaks(self, first_frame: int, end_frame: int) -> Peaks:
+        return self._view.peaks(first_frame, end_frame)
 
 
 class Catalogue:
@@ -190,23 +233,29 @@ class Catalogue:
     def track_of(self, finding: Finding) -> Track:
         return self.tracks[finding.place.track_id]
 
-    def related(self, track: Track) -> set[str]:
-        """Return the hashes of other tracks that have the same recording as this.
+    def place_of(self, track: Track) -> Place | None:
+        return None if track.is_held_out else self.view.reel.find(self.tracks.index(track))
 
-        Two are related if two pieces of the one, ten seconds apart at least, are found in the other as far apart.
+    def without(self, hashes: set[str]) -> Library:
+        """Return the catalogue without some tracks."""
+        hidden = [number for number, track in enumerate(self.tracks) if track.hash in hashes]
+        return Without(self.view, hidden) if hidden else self.view
+
+    def related(self, track: Track) -> set[str]:
+        """Return the hashes of other tracks that share sound with this: a recording, a part of one, a loop.
+
+        So they do if two pieces of this, ten seconds apart at least, are found in the other, each of which happens by
+        chance once in ten thousand times.
         """
-        places: dict[str, list[tuple[float, float]]] = {}
-        for start, piece in _pieces(track):
-            for finding in Search(self.view, listen(piece)).all(threshold=SAME_SCORE):
-                other = self.track_of(finding)
-                if finding.score >= SAME_SCORE and other.hash != track.hash:
-                    seconds = (finding.placement.place - finding.place.first_frame) / FRAMES_PER_SECOND
-                    places.setdefault(other.hash, []).append((start, seconds))
-        return {hash for hash, found in places.items() if _go_together(found)}
+        pieces: Counter[str] = Counter()
+        for piece in _pieces(track):
+            found = Search(self.view, listen(piece)).all(threshold=SAME_SCORE)
+            pieces.update({self.track_of(finding).hash for finding in found if finding.score >= SAME_SCORE})
+        return {hash for hash, count in pieces.items() if count >= SAME_PIECES} - {track.hash}
 
 
 def related(catalogue: Catalogue, tracks: list[Track], processes: int) -> dict[str, set[str]]:
-    """Return the hashes of tracks with the same recording, by hash; mutual."""
+    """Return the hashes of tracks that share sound, by hash; mutual."""
     found: dict[str, set[str]] = {track.hash: set() for track in tracks}
     for track, others in zip(
         tracks, in_parallel(lambda number: catalogue.related(tracks[number]), len(tracks), processes), strict=True
@@ -217,19 +266,11 @@ def related(catalogue: Catalogue, tracks: list[Track], processes: int) -> dict[s
     return found
 
 
-def _pieces(track: Track) -> Iterator[tuple[float, Samples]]:
+def _pieces(track: Track) -> Iterator[Samples]:
     sound = resample(to_float32(np.array(track.samples)), from_rate=RATE, to_rate=SAMPLE_RATE)
     length, step = int(PIECE_SECONDS * SAMPLE_RATE), int(PIECE_STEP * SAMPLE_RATE)
     for start in range(0, len(sound) - length, step):
-        yield start / SAMPLE_RATE, sound[start : start + length]
-
-
-def _go_together(places: list[tuple[float, float]]) -> bool:
-    return any(
-        there > here and abs((there_found - here_found) / (there - here) - 1) < 0.1
-        for here, here_found in places
-        for there, there_found in places
-    )
+        yield sound[start : start + length]
 
 
 ResultT = TypeVar("ResultT")
@@ -244,7 +285,9 @@ def in_parallel(work: Callable[[int], ResultT], count: int, processes: int) -> l
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         for done, result in enumerate(pool.imap(_do, range(count), chunksize=4), 1):
             results.append(cast(ResultT, result))
-            print(f"\r{done} of {count} ", end="\r" if done == count else "", file=sys.stderr, flush=True)
+            if 100 * done // count > 100 * (done - 1) // count:
+                print(f"\r{100 * done // count} % of {count} ", end="", file=sys.stderr, flush=True)
+    print("\r", end="", file=sys.stderr, flush=True)
     _work.pop()
     return results
 

@@ -1,19 +1,22 @@
 """The catalogue of tracks, and what takes files into it, built out of settings."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from app.assembly.storage import database_url
+from app.fingerprint import kernel
 from app.fingerprint.catalogue import Catalogue
 from app.fingerprint.follower import INDEX_POOL
 from app.fingerprint.identifier import Identifier
-from app.fingerprint.intake import FILES_POOL, Intake
+from app.fingerprint.intake import Intake
+from app.fingerprint.preparation import Preparation
 from app.fingerprint.readers import Readers
 from app.fingerprint.sql import SqlStore
 from app.fingerprint.store import Store
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.settings import Settings
 
 MAX_READERS = 4
@@ -25,9 +28,24 @@ def build_store(database: Database) -> SqlStore:
     return SqlStore(database)
 
 
-def build_catalogue(settings: Settings, store: Store, workers: Workers) -> Catalogue:
-    """Return the catalogue of a store; its index is in DATA_DIR/index."""
-    return Catalogue(store, settings.data_dir / "index", workers)
+def keep_kernels(settings: Settings) -> None:
+    """Have machine code kept in DATA_DIR where the folder of the program cannot be written."""
+    if not os.access(Path(kernel.__file__).parent, os.W_OK):
+        os.environ.setdefault("NUMBA_CACHE_DIR", str(settings.data_dir / "kernels"))  # for processes to come, too
+
+
+def build_preparation(settings: Settings, workers: Workers) -> Preparation:
+    """Return what has the kernels of recognition ready."""
+    keep_kernels(settings)
+    return Preparation(workers)
+
+
+def build_catalogue(
+    settings: Settings, store: Store, workers: Workers, *, prepare: Callable[[], Awaitable[None]] | None = None
+) -> Catalogue:
+    """Return the catalogue of a store; its index is in DATA_DIR/index, and `prepare` is waited for before it opens."""
+    folder = settings.data_dir / "index"
+    return Catalogue(store, folder, workers, prepare=prepare) if prepare else Catalogue(store, folder, workers)
 
 
 def build_readers(settings: Settings) -> Readers:
@@ -60,6 +78,7 @@ async def open_store(settings: Settings, workers: Workers) -> AsyncIterator[SqlS
         InvalidInput: a setting is wrong.
         Unavailable: the database does not answer.
     """
+    keep_kernels(settings)
     async with Database(database_url(settings), workers) as database:
         await database.migrate()
         yield build_store(database)

@@ -22,11 +22,10 @@ from app.cli.likenesses import Pair, pairs_of, say_pairs
 from app.cli.progress import Progress, clock_time
 from app.cli.terminal import Terminal
 from app.fingerprint.ingest import Ingest, Report
-from app.fingerprint.intake import FILES_POOL
 from app.fingerprint.readers import Readers
 from app.fingerprint.sources import Flaw, find
 from app.fingerprint.store import Store
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.settings import Settings
 
 DONE, REFUSED, INTERRUPTED = 0, 1, 130

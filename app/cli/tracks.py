@@ -23,11 +23,10 @@ from app.cli.progress import Progress, clock_time
 from app.cli.table import moment, say_table
 from app.cli.terminal import Terminal
 from app.errors import InvalidInput, NotFound
-from app.fingerprint.intake import FILES_POOL
 from app.fingerprint.store import MAX_PAGE_LENGTH, Outcome, Page, Store
 from app.fingerprint.track import Track
 from app.fingerprint.transfer import export, import_archive
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.settings import Settings
 
 DONE, REFUSED, INTERRUPTED = 0, 1, 130

@@ -13,6 +13,9 @@ from app.runtime.download import Source
 
 PIPER_URL = "https://huggingface.co/rhasspy/piper-voices/resolve/main"
 KOKORO_URL = "https://github.com/thewh1teagle/kokoro-onnx/releases/download/model-files-v1.0"
+FAN_URL = "https://www.adrianbulat.com/downloads/python-fan"
+WAV2LIP_URL = "https://netspresso-huggingface-demo-checkpoint.s3.us-east-2.amazonaws.com/compressed-wav2lip"
+"""Where nota-wav2lip's own demo fetches both networks from."""
 XTTS_URL = "https://huggingface.co/coqui/XTTS-v2/resolve/main"
 
 SEE_CARD = "the voice's own, see MODEL_CARD"
@@ -89,6 +92,10 @@ def _kokoro(name: str, file: str, size: int, sha256: str, about: str) -> Item:
     return Item(name, about, "Apache-2.0", {f"kokoro/{file}": model, "kokoro/voices-v1.0.bin": voices})
 
 
+def _wav2lip(name: str, file: str, about: str, licence: str, consent: str) -> Item:
+    return Item(name, about, licence, {f"lipsync/{file}": Source(f"{WAV2LIP_URL}/{file}")}, consent)
+
+
 _ALL = (
     piper_voice(
         "zh_CN-huayan-medium",
@@ -125,6 +132,12 @@ _ALL = (
         "the same in 8 bits: smaller, a little rougher",
     ),
     Item(
+        "face-alignment",
+        "S3FD and FAN: faces and 68 points of each",
+        "not stated for the weights (code: BSD)",
+        {f"faces/{name}": Source(f"{FAN_URL}/{name}") for name in ("s3fd-619a316812.pth", "2DFAN4-11f355bf06.pth.tar")},
+    ),
+    Item(
         "xtts",
         "XTTS v2: cloned voices in 17 languages (2 GB)",
         "CPML (Coqui Public Model License): non-commercial",
@@ -134,6 +147,21 @@ _ALL = (
         },
         "the Coqui Public Model License (https://coqui.ai/cpml) allows non-commercial use only, and nobody sells "
         "another licence any more",
+    ),
+    _wav2lip(
+        "nota_wav2lip",
+        "lrs3-nota-wav2lip.pth",
+        "portraits: Wav2Lip with a 29th of the parameters (5 MB)",
+        "Nota AI: research and non-commercial use",
+        "Nota AI allows research and non-commercial use only (https://github.com/Nota-NetsPresso/nota-wav2lip)",
+    ),
+    _wav2lip(
+        "wav2lip",
+        "lrs3-wav2lip.pth",
+        "portraits: Wav2Lip (139 MB)",
+        "Wav2Lip and Nota AI: research and non-commercial use",
+        "the authors of Wav2Lip (https://github.com/Rudrabha/Wav2Lip) and Nota AI, who trained these weights, allow "
+        "research and non-commercial use only",
     ),
 )
 

@@ -1,12 +1,12 @@
 """The catalogue: all tracks that can be found, kept in the store and searched in the index.
 
-The index is opened in the background: its machine code takes a second or two to come, for which no start waits, and
-some 100 MB, which a server without tracks does not need.
+The index is opened in the background: what prepares it takes a second or two, for which no start waits, and some 100
+MB, which a server without tracks does not need.
 """
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -55,12 +55,21 @@ class Catalogue:
         store: keeps the tracks.
         folder: of this server, for the index; other processes of the same catalogue may use it too.
         workers: has the pool `index`.
+        prepare: is waited for before the index is opened.
     """
 
-    def __init__(self, store: Store, folder: Path, workers: Workers) -> None:
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        workers: Workers,
+        *,
+        prepare: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint,
+    ) -> None:
         self.store = store
         self._folder = folder
         self._workers = workers
+        self._prepare = prepare
         self._opened: Future[Index] = Future()
         self._is_wanted = False
         self._asked = anyio.Event()
@@ -172,10 +181,19 @@ class Catalogue:
             raise Unavailable("the index of tracks is still being opened")
         self._group.start_soon(self._rebuild, self._follower)
 
-    async def catch_up(self) -> None:
-        """Wait until the index is open and has all tracks that the store has now."""
+    @property
+    def is_open(self) -> bool:
+        """Whether the index is."""
+        return self._following.is_set()
+
+    async def opened(self) -> None:
+        """Have the index opened, and wait for it; it may not have all tracks yet."""
         self._ask()
         await self._following.wait()
+
+    async def catch_up(self) -> None:
+        """Wait until the index is open and has all tracks that the store has now."""
+        await self.opened()
         assert self._follower is not None
         await self._follower.catch_up()
 
@@ -201,6 +219,7 @@ class Catalogue:
             try:
                 if self._is_wanted or await self.store.next_ids(0, limit=1):
                     origin = await self.store.origin()
+                    await self._prepare()
                     return await self._workers.run(INDEX_POOL, partial(Index, self._folder, origin=origin))
             except Unavailable as error:
                 if not is_broken:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from app.fingerprint.bounds import Bounds
 from app.fingerprint.constellation import Constellation
 from app.fingerprint.postings import Postings
 from app.fingerprint.reel import Reel
@@ -21,8 +22,9 @@ class Part(StrEnum):
     PEAK_MARKS = "peak_marks"
     FREQUENCIES = "frequencies"
     STRENGTHS = "strengths"
-    STARTS = "starts"
-    BASES = "bases"
+    MARKS = "marks"
+    UPPERS = "uppers"
+    LOWS = "lows"
     POSTINGS = "postings"
 
 
@@ -43,8 +45,11 @@ class Contents:
         return cls(
             Reel.whole(track_ids.copy(), first_frames.copy(), lengths.copy()),
             Postings(
-                snapshot.array(Part.STARTS, np.uint32),
-                snapshot.array(Part.BASES, np.uint64),
+                Bounds(
+                    snapshot.array(Part.MARKS, np.uint32),
+                    snapshot.array(Part.UPPERS, np.uint32),
+                    snapshot.array(Part.LOWS, np.uint32),
+                ),
                 snapshot.array(Part.POSTINGS, np.uint32),
             ),
             Constellation(

@@ -34,7 +34,7 @@ INDEX_POOL: Final = "index"
 BATCH: Final = 64
 """Tracks that are read and added at once; their fingerprints take some 4 MB."""
 MOST_MEMORY_BYTES: Final = 256 * 1024**2
-"""Of new tracks in the index at which it is merged in the midst of a round, such as the first one of all."""
+"""Of new tracks in the index at which a round, such as the first one of all, waits until they are merged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,8 @@ class Follower:
             if start + BATCH < len(changes.sounds):
                 # those of the next generation may be there in part
                 self._index.reached(changes.sounds[start + BATCH].generation - 1)
-            self._merge_if(self._index.figures().memory_bytes > MOST_MEMORY_BYTES)
+            if self._index.figures().memory_bytes > MOST_MEMORY_BYTES:
+                await self._merge()
         self._index.reached(changes.generation)
         self._changed_at = self._clock()
 
@@ -151,10 +152,7 @@ class Follower:
 
     async def _follow(self) -> None:
         await self._round()
-        async with self._turn, self._merging:
-            is_whole = await self._workers.run_stoppable(INDEX_POOL, self._index.verify)
-        if not is_whole:
-            await self._round()
+        self._group.start_soon(self._verify)
         while True:
             with anyio.move_on_after(self._paces.lost_notice if self._can_tell else self._paces.poll):
                 await self._news.wait()
@@ -162,6 +160,17 @@ class Follower:
             await self._round()
             is_idle = self._clock() - self._changed_at >= self._paces.idle
             self._merge_if(is_idle and self._index.merge_is_due(idle=True))
+
+    async def _verify(self) -> None:
+        """Read the whole snapshot, while changes go on being applied; if it is damaged, make the index anew."""
+        async with self._merging:  # damage must not be written again, under a checksum of its own
+            is_whole = await self._workers.run_stoppable(INDEX_POOL, self._index.is_whole)
+        if is_whole:
+            return
+        async with self._turn:
+            self.is_in_step = False
+            await self._drop()
+        await self._round()
 
     async def _round(self) -> None:
         try:

@@ -6,7 +6,8 @@ Rules of this file:
 2. One turn at a time, and in a turn at most `HOPS_A_TURN` hops, so that who sends much keeps nobody waiting.
 3. A stream that is more than `BEHIND_SECONDS` behind is of no use to who listens to what plays now: all that waits is
    given up, and it is listened to anew, for a gap would put all times wrong.
-4. A frame that is not audio is left out as a whole; the others of its turn are heard.
+4. As long as nobody can be listened to at all, the last `HELD_SECONDS` of a stream are kept.
+5. A frame that is not audio is left out as a whole; the others of its turn are heard.
 
 `offer`, `take`, `conclude` and `close` belong to the event loop, `hear` to a thread. `take`, `hear` and `conclude` come
 one after another; the others at any time.
@@ -25,6 +26,8 @@ from app.fingerprint.sound_form import SoundForm
 
 BEHIND_SECONDS: Final = 6.0
 """More than a client may send at once, which is 4.6 s of the usual form."""
+HELD_SECONDS: Final = 4.0
+"""Less than that, so that a stream can be behind when its turns begin."""
 HOPS_A_TURN: Final = 2
 
 
@@ -95,6 +98,7 @@ class Hearing:
         "_hop",
         "_is_closed",
         "_is_due",
+        "_is_held",
         "_make",
         "_most",
         "_needed",
@@ -115,6 +119,7 @@ class Hearing:
         *,
         hop: float,
         due: Callable[["Hearing"], None],
+        is_held: Callable[[], bool] = lambda: False,
     ) -> None:
         """Begin.
 
@@ -124,11 +129,13 @@ class Hearing:
             tell: is told on the event loop what each turn brought.
             hop: seconds of audio between two turns.
             due: is told when a turn is due, once until that is concluded.
+            is_held: tells whether nobody can be listened to yet.
         """
         self._form = form
         self._make = make
         self._tell = tell
         self._due = due
+        self._is_held = is_held
         self._hop = max(1, round(hop * form.sample_rate))
         self._most = round(BEHIND_SECONDS * form.sample_rate)
         self._frames: list[bytes] = []
@@ -150,12 +157,16 @@ class Hearing:
     def offer(self, frame: bytes) -> float:
         """Add audio; returns the seconds that were given up for being too far behind, usually 0.
 
+        What is left out while nobody can be listened to is not counted.
+
         Raises:
             InvalidAudio: it does not end with a whole sample.
         """
         samples = self._form.count(frame)
         given_up = 0.0
-        if self._waiting and self._waiting + samples > self._most:
+        if self._is_held():
+            self._make_room(samples)
+        elif self._waiting and self._waiting + samples > self._most:
             given_up = self._give_up()
         self._frames.append(frame)
         self._waiting += samples
@@ -211,6 +222,12 @@ class Hearing:
         if not self._is_due and self._waiting >= self._needed:
             self._is_due = True
             self._due(self)
+
+    def _make_room(self, samples: int) -> None:
+        """Leave out the oldest frames, as far as there are too many with so many more samples."""
+        most = round(HELD_SECONDS * self._form.sample_rate)
+        while self._frames and self._waiting + samples > most:
+            self._waiting -= self._form.count(self._frames.pop(0))
 
     def _give_up(self) -> float:
         given_up = self._waiting / self._form.sample_rate

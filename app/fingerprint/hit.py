@@ -17,6 +17,6 @@ class Hit:
     score: float
     """-log10 of the probability that anything of a catalogue of this size would fit a query so well by chance."""
     confidence: float
-    """That this is the track, 0…1."""
+    """1 less that probability."""
     similarity: float
-    """Of the query to this stretch, 0…1."""
+    """Fraction of the stretch's peaks that are heard in the query: some 0.3 by chance, 1 for the same sound."""

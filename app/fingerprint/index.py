@@ -177,16 +177,12 @@ class Index:
             self._view = View.of(Contents.of(found), epoch=self._view.epoch + 1)
             return True
 
-    def verify(self, stop: threading.Event | None = None) -> bool:
-        """Read the snapshot against its checksums; returns False if it was damaged, and then the index is empty.
-
-        What is in memory is dropped as well: only for who applies the catalogue's changes, as `refresh`.
-        """
+    def is_whole(self, stop: threading.Event | None = None) -> bool:
+        """Read the snapshot against its checksums; nothing may be merged meanwhile. True if it was stopped before."""
         snapshot = self._snapshot
         if snapshot is None or snapshot.is_whole(stop):
             return True
         logger.error("the index %s is damaged, and is made anew", self._path)
-        self.drop()
         return False
 
     def drop(self) -> None:

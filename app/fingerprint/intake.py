@@ -15,10 +15,7 @@ from app.fingerprint.reading import Facts
 from app.fingerprint.sources import Source
 from app.fingerprint.store import Store
 from app.fingerprint.track import NewTrack, Track
-from app.runtime.workers import Workers
-
-FILES_POOL: Final = "files"
-"""Name of the threads that read files."""
+from app.runtime.workers import FILES_POOL, Workers
 
 LEAST_PEAKS: Final = 50
 """What a second of music has. Of less, nothing could be found with any certainty."""

@@ -1,17 +1,19 @@
 """Loops over arrays as machine code, compiled by numba when they are first called.
 
 Importing numba takes half a second and compiling takes more, so neither happens when a kernel is merely imported: a
-server starts without waiting for them, and warms them up in a thread. What was compiled is kept beside the source, or
-where numba keeps such things, and is there at the next start.
+server starts without waiting for them, and `Preparation` has them ready in time. What was compiled is kept
+(`kernel_cache.py`), and is there at the next start.
 
-Kernels release the GIL. They may be called from any thread, and by other kernels *of the same file*: numba looks at
-no other file's age when it decides whether what it has kept is still true.
+Kernels release the GIL. They may be called from any thread, and by other kernels.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import cache
 from typing import Generic, ParamSpec, TypeVar
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -47,8 +49,16 @@ def kernel(function: Callable[P, R]) -> Kernel[P, R]:
 def _compile(function: Callable[P, R]) -> Callable[P, R]:
     import numba  # half a second: not before it is needed
 
+    from app.fingerprint.kernel_cache import KernelCache
+
     _let_kernels_call_kernels()
-    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy")(function)
+    try:
+        cache: object = KernelCache(function)  # type: ignore[no-untyped-call]
+        dispatcher._cache = cache  # type: ignore[attr-defined]  # as `cache=True` does with one of numba's
+    except RuntimeError:
+        logger.info("%s is compiled anew at every start: its folder cannot be written", function.__qualname__)
+    compiled: Callable[P, R] = dispatcher
     return compiled
 
 

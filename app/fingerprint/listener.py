@@ -38,7 +38,7 @@ class Heard:
 class Listener:
     """Listens to a query or a stream in pieces of any length, and keeps the last of it.
 
-    What it knows does not depend on how the sound is cut; a frame is known 0.26 s after its first sample. It keeps
+    What it knows does not depend on how the sound is cut; a frame is known 0.23 s after its first sample. It keeps
     1.8 KB a frame and some more room, so that little has to be moved: 3 s take 0.3 MB.
 
     Args:

@@ -2,7 +2,7 @@
 
 Old postings are copied bucket by bucket, and new ones put behind them: so the file is written from front to back, and
 little memory is needed however large it is. Only when there are to be more buckets, all postings are made anew from the
-peaks; that happens while they are few.
+peaks; that happens once, while they are few.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,19 +12,21 @@ from pathlib import Path
 
 import numpy as np
 
+from app.fingerprint.bounds import Sizes, bounds_of
 from app.fingerprint.contents import Part
 from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import landmarks
 from app.fingerprint.peaks import Frames, Peaks
-from app.fingerprint.postings import BLOCK_BITS, HASH_BITS, Bases, Pairs, Postings, Sizes, Starts, frozen, merged, pair
+from app.fingerprint.postings import LEAST_BITS, Pairs, Postings, frozen, pair
 from app.fingerprint.reel import PAGE, Places, Reel, following
 from app.fingerprint.snapshot import SnapshotDraft, Stamp, new_snapshot
+from app.fingerprint.spread import EXACT_BITS, HASH_BITS
 from app.fingerprint.view import View
 
-LEAST_BITS, MOST_BITS, STEP_BITS = 20, 26, 2
-"""Of the number of buckets, which becomes four times as large when that of postings has."""
-MOST_PER_BUCKET = 4
-"""Postings on average, while there may be more buckets: as many as a search finds in vain for each key."""
+SMALL = 1 << 22
+"""Postings up to which an index is a small one, of which a merge takes less. In a larger one each key has a bucket."""
+BLOCK_BITS = 16
+"""So many buckets are written at once."""
 REMOVED = -(1 << 62)
 
 Check = Callable[[], None]
@@ -40,7 +42,7 @@ class _Plan:
     moves: Places
     """What is added to the frames of each page of the old reel; `REMOVED` where a track was."""
     old: Postings
-    new: Pairs
+    new: list[Pairs]
     bits: int
     check: Check
 
@@ -60,26 +62,20 @@ def merge(view: View, path: Path, stamp: Stamp, check: Check) -> None:
 
 def bits_for(postings: int) -> int:
     """Return the logarithm of how many buckets so many postings have."""
-    bits = LEAST_BITS
-    while bits < MOST_BITS and postings > MOST_PER_BUCKET << bits:
-        bits += STEP_BITS
-    return bits
+    return LEAST_BITS if postings <= SMALL else EXACT_BITS
 
 
 def _plan(view: View, check: Check) -> _Plan:
     is_there = view.reel.is_there
     reel = Reel.empty().with_tracks(view.reel.track_ids[is_there].tolist(), view.reel.lengths[is_there].tolist())
     moves = _moves(view.reel, reel)
-    recent = [_moved(part.pairs, moves) for part in (view.recent, view.young)]
-    bits = bits_for(len(view.postings) + sum(map(len, recent)))
+    new = [_moved(part.pairs, moves) for part in (view.recent, view.young)]
+    bits = bits_for(len(view.postings) + sum(map(len, new)))
     old = view.postings
-    if len(old) and old.bits != bits:
-        recent.append(_remade(view, moves, check))
+    if len(old) and old.bounds.bits != bits:
+        new.append(frozen(_remade(view, moves, check)))
         old = Postings.none()
-    new = np.empty(0, np.uint64)
-    for pairs in recent:
-        new = merged(new, pairs) if len(new) else pairs
-    return _Plan(view, reel, moves, old, frozen(new), bits, check)
+    return _Plan(view, reel, moves, old, new, bits, check)
 
 
 def _moves(old: Reel, new: Reel) -> Places:
@@ -140,20 +136,11 @@ def _tracks(plan: _Plan) -> Iterator[tuple[Peaks, int]]:
 
 
 def _put_postings(draft: SnapshotDraft, plan: _Plan) -> None:
-    bases: list[int] = []
-
-    def starts() -> Iterator[Starts]:
-        total = 0
-        for sizes in map(partial(_sizes, plan), range(_blocks(plan))):
-            ends = np.cumsum(sizes)
-            bases.append(total)
-            total += int(ends[-1])
-            yield (ends - sizes).astype(np.uint32)
-        bases.append(total)
-        yield np.zeros(1, np.uint32)
-
-    draft.put(Part.STARTS, np.uint32, starts())
-    draft.put(Part.BASES, np.uint64, [np.array(bases, np.uint64)])
+    most = len(plan.old) + sum(map(len, plan.new))
+    bounds = bounds_of(map(partial(_sizes, plan), range(_blocks(plan))), bits=plan.bits, most=most)
+    draft.put(Part.MARKS, np.uint32, [bounds.marks])
+    draft.put(Part.UPPERS, np.uint32, [bounds.uppers])
+    draft.put(Part.LOWS, np.uint32, [bounds.lows])
     draft.put(Part.POSTINGS, np.uint32, map(partial(_postings, plan), range(_blocks(plan))))
 
 
@@ -166,8 +153,9 @@ def _sizes(plan: _Plan, block: int) -> Sizes:
     plan.check()
     sizes = np.zeros(1 << BLOCK_BITS, np.int64)
     if len(plan.old):
-        _count_old(plan.old.starts, plan.old.bases, plan.old.frames, plan.moves, block << BLOCK_BITS, sizes)
-    _count_new(_pairs(plan, block), HASH_BITS - plan.bits, sizes)
+        _count_old(_old_bounds(plan, block), plan.old.frames, plan.moves, sizes)
+    for pairs in _pairs(plan, block):
+        _count_new(pairs, HASH_BITS - plan.bits, sizes)
     return sizes
 
 
@@ -177,22 +165,31 @@ def _postings(plan: _Plan, block: int) -> Frames:
     ends = np.cumsum(sizes)
     places, frames = ends - sizes, np.empty(int(ends[-1]), np.uint32)
     if len(plan.old):
-        old = plan.old
-        _fill_old(old.starts, old.bases, old.frames, plan.moves, block << BLOCK_BITS, places, frames)
-    _fill_new(_pairs(plan, block), HASH_BITS - plan.bits, places, frames)
+        _fill_old(_old_bounds(plan, block), plan.old.frames, plan.moves, places, frames)
+    for pairs in _pairs(plan, block):
+        _fill_new(pairs, HASH_BITS - plan.bits, places, frames)
     return frames
 
 
-def _pairs(plan: _Plan, block: int) -> Pairs:
-    """Return the new postings of a block."""
+def _old_bounds(plan: _Plan, block: int) -> Sizes:
+    return plan.old.bounds.between(block << BLOCK_BITS, 1 << BLOCK_BITS, len(plan.old))
+
+
+def _pairs(plan: _Plan, block: int) -> Iterator[Pairs]:
+    """Yield the new postings of a block."""
     shift = 64 - plan.bits + BLOCK_BITS
-    first = np.searchsorted(plan.new, np.uint64(block << shift))
-    end = np.searchsorted(plan.new, np.uint64(block + 1 << shift)) if block + 1 < _blocks(plan) else len(plan.new)
-    return plan.new[first:end]
+    for pairs in plan.new:
+        first = np.searchsorted(pairs, np.uint64(block << shift))
+        end = np.searchsorted(pairs, np.uint64(block + 1 << shift)) if block + 1 < _blocks(plan) else len(pairs)
+        yield pairs[first:end]
+
+
+def _moved(pairs: Pairs, moves: Places) -> Pairs:
+    return frozen(_with_moves(pairs, moves)) if np.any(moves) else pairs
 
 
 @kernel
-def _moved(pairs: Pairs, moves: Places) -> Pairs:
+def _with_moves(pairs: Pairs, moves: Places) -> Pairs:
     kept = np.empty(len(pairs), np.uint64)
     made = 0
     for i in range(len(pairs)):
@@ -205,32 +202,21 @@ def _moved(pairs: Pairs, moves: Places) -> Pairs:
 
 
 @kernel
-def _count_old(starts: Starts, bases: Bases, frames: Frames, moves: Places, first: int, sizes: Sizes) -> None:
+def _count_old(bounds: Sizes, frames: Frames, moves: Places, sizes: Sizes) -> None:
     for i in range(len(sizes)):
-        begin, end = _bucket(starts, bases, len(frames), first + i)
-        for j in range(begin, end):
+        for j in range(bounds[i], bounds[i + 1]):
             if moves[frames[j] // PAGE] != REMOVED:
                 sizes[i] += 1
 
 
 @kernel
-def _fill_old(
-    starts: Starts, bases: Bases, frames: Frames, moves: Places, first: int, places: Sizes, out: Frames
-) -> None:
+def _fill_old(bounds: Sizes, frames: Frames, moves: Places, places: Sizes, out: Frames) -> None:
     for i in range(len(places)):
-        begin, end = _bucket(starts, bases, len(frames), first + i)
-        for j in range(begin, end):
+        for j in range(bounds[i], bounds[i + 1]):
             move = moves[frames[j] // PAGE]
             if move != REMOVED:
                 out[places[i]] = np.int64(frames[j]) + move
                 places[i] += 1
-
-
-@kernel
-def _bucket(starts: Starts, bases: Bases, count: int, bucket: int) -> tuple[int, int]:
-    begin = int(np.int64(bases[bucket >> BLOCK_BITS]) + np.int64(starts[bucket]))
-    end = int(np.int64(bases[(bucket + 1) >> BLOCK_BITS]) + np.int64(starts[bucket + 1]))
-    return (begin, end) if 0 <= begin <= end <= count else (0, 0)
 
 
 @kernel

@@ -14,7 +14,8 @@ from app.fingerprint.reel import length_of
 from app.fingerprint.view import View
 
 YOUNG = 1 << 20
-"""Postings, of some 16 tracks, with which those of a new track are merged; when they are more, with all in memory."""
+"""Postings, of some 30 tracks, with which those of a new track are merged; when they are more, and an eighth of all in
+memory, they are merged with those."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,6 @@ def _with_pairs(view: View, more: Sequence[Pairs]) -> View:
     pairs = np.concatenate([np.empty(0, np.uint64), *more])
     pairs.sort()
     young = view.young.with_pairs(pairs)
-    if len(young) <= YOUNG:
+    if len(young) <= max(YOUNG, len(view.recent) // 8):
         return replace(view, young=young)
     return replace(view, recent=view.recent.with_pairs(young.pairs), young=NewPostings.none())

@@ -1,12 +1,9 @@
 """Postings: where on the reel each landmark is heard, found by its key.
 
-A key is spread by a multiplication over 32 bits (Knuth 6.4), and the first of them choose its bucket. Of a bucket all
-postings are found, four bytes each, whichever keys they had: that is cheaper than to keep the keys, and what a wrong
-one adds is noise that votes nowhere.
+    frames  f f f|f f f f|…    uint32, on the reel, bucket after bucket
 
-    starts  0 3 3 7 …          uint32, for each bucket and one more; counted from its block's base
-    bases   0 …                uint64, for each block of 65,536 buckets: there may be more than 2**32 postings
-    frames  f f f|f f f f|…    uint32, on the reel
+A bucket has the postings of all keys whose hashes begin alike, four bytes each, whichever key they had. In a large
+index that is one key; in a small one what the others add is noise that votes nowhere.
 
 Newer ones, which wait to be merged, are kept as `Pairs` with the whole hash: they can be sorted into any number of
 buckets.
@@ -18,23 +15,20 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from app.fingerprint.bounds import Bounds, Sizes
 from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import Keys
 from app.fingerprint.peaks import Frames
+from app.fingerprint.spread import HASH_BITS, Hashes, spread
 
 Pairs: TypeAlias = npt.NDArray[np.uint64]
 """`hash << 32 | frame`, sorted."""
 Starts: TypeAlias = npt.NDArray[np.uint32]
-Bases: TypeAlias = npt.NDArray[np.uint64]
-Sizes: TypeAlias = npt.NDArray[np.int64]
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-HASH_BITS = 32
-SPREADING = 0x9E3779B1
-"""2**32 over the golden ratio, odd: no two keys have one hash."""
-BLOCK_BITS = 16
-"""A bucket's start is counted from the base of its block of so many buckets."""
+LEAST_BITS = 20
+"""Of the number of buckets, by which an index is a small one."""
 PAIRS_PER_BUCKET_BITS = 3
 """A bucket of pairs is searched to its end: eight on average."""
 
@@ -43,29 +37,22 @@ PAIRS_PER_BUCKET_BITS = 3
 class Postings:
     """Those of the snapshot."""
 
-    starts: Starts
-    bases: Bases
+    bounds: Bounds
     frames: Frames
 
     def __len__(self) -> int:
         """Count them."""
         return len(self.frames)
 
-    @property
-    def bits(self) -> int:
-        """The logarithm of the number of buckets."""
-        return (len(self.starts) - 1).bit_length() - 1
-
     def find(self, keys: Keys) -> tuple[Sizes, Sizes]:
         """Return for each key where its postings begin among `frames`, and how many there are."""
-        begins, sizes = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
-        _find(keys, self.starts, self.bases, HASH_BITS - self.bits, len(self.frames), begins, sizes)
-        return begins, sizes
+        return self.bounds.find(spread(keys), len(self.frames))
 
     @classmethod
     def none(cls) -> "Postings":
         """Return none."""
-        return cls(frozen(np.zeros(2, np.uint32)), frozen(np.zeros(1, np.uint64)), frozen(np.empty(0, np.uint32)))
+        nothing = frozen(np.zeros(2, np.uint32))
+        return cls(Bounds(nothing, nothing, nothing), nothing[:0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +70,7 @@ class NewPostings:
         """Return for each key where its postings begin among `pairs`, and how many there are."""
         begins, sizes = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
         bits = (len(self.starts) - 1).bit_length() - 1
-        _find_pairs(keys, self.starts, HASH_BITS - bits, self.pairs, begins, sizes)
+        _find_pairs(spread(keys), self.starts, HASH_BITS - bits, self.pairs, begins, sizes)
         return begins, sizes
 
     def with_pairs(self, more: Pairs) -> "NewPostings":
@@ -106,8 +93,7 @@ def new_postings(pairs: Pairs) -> NewPostings:
 
 def pair(keys: Keys, frames: Frames) -> Pairs:
     """Return the sorted pairs of landmarks."""
-    hashes = (keys * np.uint32(SPREADING)).astype(np.uint64)
-    pairs = hashes << np.uint64(32) | frames
+    pairs = spread(keys).astype(np.uint64) << np.uint64(32) | frames
     pairs.sort()
     return pairs
 
@@ -124,21 +110,9 @@ def frozen(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 
 @kernel
-def _find(keys: Keys, starts: Starts, bases: Bases, shift: int, count: int, begins: Sizes, sizes: Sizes) -> None:
-    for i in range(len(keys)):
-        bucket = np.int64(np.uint32(keys[i] * np.uint32(SPREADING))) >> shift
-        begin = np.int64(bases[bucket >> BLOCK_BITS]) + np.int64(starts[bucket])
-        end = np.int64(bases[(bucket + 1) >> BLOCK_BITS]) + np.int64(starts[bucket + 1])
-        # a damaged file must not be able to lead anybody beyond it
-        fits = 0 <= begin <= end <= count
-        begins[i] = begin if fits else 0
-        sizes[i] = end - begin if fits else 0
-
-
-@kernel
-def _find_pairs(keys: Keys, starts: Starts, shift: int, pairs: Pairs, begins: Sizes, sizes: Sizes) -> None:
-    for i in range(len(keys)):
-        hashed = np.int64(np.uint32(keys[i] * np.uint32(SPREADING)))
+def _find_pairs(hashes: Hashes, starts: Starts, shift: int, pairs: Pairs, begins: Sizes, sizes: Sizes) -> None:
+    for i in range(len(hashes)):
+        hashed = np.int64(hashes[i])
         bucket = hashed >> shift
         begin, end = np.int64(starts[bucket]), np.int64(starts[bucket + 1])
         while begin < end and np.int64(pairs[begin] >> np.uint64(32)) < hashed:

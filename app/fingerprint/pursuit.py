@@ -7,37 +7,54 @@ Rules of this file:
    beginning of the window; it is suspected if anything speaks for it.
 3. While a track certainly plays it is followed, and others are looked for now and then only. As soon as a hop does not
    speak for it, they are looked for in the same hop, and in the one before.
+4. While none does, one other speed a hop is supposed, or one suspect is looked at at other tempos.
+5. A track that plays is aligned anew every 2 s: no two clocks are the same, and of its tempo a few seconds tell little.
 """
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
+from app.fingerprint.alignment import aligned, turned
 from app.fingerprint.ballot_box import BallotBox
 from app.fingerprint.landmarks import probes
-from app.fingerprint.listener import Listener
+from app.fingerprint.listener import Heard, Listener
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.reel import MOST_FRAMES, Place
+from app.fingerprint.spectrum import FRAMES_PER_SECOND
+from app.fingerprint.suppositions import Suppositions, other_tempos
 from app.fingerprint.suspect import Suspect
-from app.fingerprint.verification import Edges, Evidence, Placement, fits, stretches
+from app.fingerprint.verification import Edges, Placement, best_fit, chance, stretches, weigh
 from app.fingerprint.view import View
 
 MOST_VOTES: Final = 15_000
 """Of a hop; in a catalogue of 10,000 tracks those of three keys of four."""
-PAIRS: Final = 12
+PAIRS: Final = 8
 """Of each peak of a stream."""
-CANDIDATES: Final = 6
+CANDIDATES: Final = 4
 """Places that are looked at in a hop."""
-MOST_SUSPECTS: Final = 6
+MOST_SUSPECTS: Final = 5
 STEPS: Final = (0, 1, -1, 2, -2)
 """Frames around a candidate's place at which it is tried."""
 MARGIN: Final = 3
 """Frames of a track that are looked at before and behind a stretch."""
-SETTLED: Final = 10.0
-"""Odds of one hop from which on others are looked for only now and then."""
+SETTLED: Final = 20.0 / FRAMES_PER_SECOND
+"""Odds of a frame of one hop from which on others are looked for only now and then."""
 PATIENCE: Final = 4
 """Hops after which they are, in any case."""
+LEAST_FRAMES: Final = round(2 * FRAMES_PER_SECOND)
+"""That are heard before other speeds and tempos are looked at: less tells nothing of them."""
+ALIGNED: Final = round(2 * FRAMES_PER_SECOND)
+"""Frames after which a suspect that plays is aligned anew."""
+ANOTHER_TEMPO: Final = 0.008
+"""By which tempos differ that are not the same, measured over a window."""
+CLEARLY: Final = 10.0
+"""Odds by which a tempo is better at once."""
+LOOKED_AT: Final = 2.0
+"""Odds from which on a suspect is looked at at other tempos."""
+PROMISING: Final = 4.0
+"""Odds from which on a placement is aligned before it is judged."""
 
 
 class Pursuit:
@@ -54,6 +71,10 @@ class Pursuit:
         """Frame of the stream up to which tracks were looked for."""
         self._idle_hops = 0
         """In which none were."""
+        self._divided: Edges = np.zeros(1, np.int64)
+        self._suppositions = Suppositions()
+        self._supposes = False
+        """Whether a speed was supposed in the last hop that could, or a suspect was looked at."""
 
     def hear(self, listener: Listener, view: View) -> None:
         """Take in what a listener has heard since the last time."""
@@ -68,11 +89,28 @@ class Pursuit:
             self._box.skip()
         else:
             self._search(listener, view, end)
-        plausible = [suspect for suspect in self.suspects if suspect.best.odds > 0]
-        self.suspects = sorted(plausible, key=lambda suspect: -suspect.best.odds)[:MOST_SUSPECTS]
+            self._suppose(listener, view, end)
+        self.suspects = self._plausible()
+
+    def chance(self, suspect: Suspect, listener: Listener, view: View) -> float:
+        """Return the odds that a wrong place of the same sounds would have."""
+        heard, placement = listener.heard, suspect.on_reel
+        return chance(heard, _peaks(view, suspect.track, [placement], heard.first, heard.end), placement)
+
+    def _plausible(self) -> list[Suspect]:
+        """Return what is worth following: of a track that certainly plays only the best place."""
+        known: set[int] = set()
+        plausible = []
+        for suspect in sorted(self.suspects, key=lambda suspect: -suspect.worth):
+            if suspect.worth > 0 and suspect.track.track_id not in known:
+                plausible.append(suspect)
+            if suspect.is_certain:
+                known.add(suspect.track.track_id)
+        return plausible[:MOST_SUSPECTS]
 
     def _is_settled(self) -> bool:
-        return any(suspect.is_certain and suspect.last.odds > SETTLED for suspect in self.suspects)
+        least = SETTLED * self._hop_frames
+        return any(suspect.is_certain and suspect.last.odds > least for suspect in self.suspects)
 
     def _look_at(self, view: View) -> None:
         """Go over to another view: tracks may be gone, or elsewhere on the reel."""
@@ -87,8 +125,14 @@ class Pursuit:
             suspect.track = track or suspect.track
 
     def _follow(self, suspect: Suspect, listener: Listener, view: View, end: int) -> None:
-        if end > suspect.end:
-            suspect.add(_stretch(suspect, listener, view, end), end=end)
+        if end <= suspect.end:
+            return
+        if suspect.is_certain and end - suspect.looked >= ALIGNED:
+            suspect.move(_followed(suspect, listener.heard, view))
+        placement = suspect.on_reel
+        peaks = _peaks(view, suspect.track, [placement], suspect.end, end)
+        edges = np.array([suspect.end, end])
+        suspect.add(stretches(listener.heard, peaks, placement, edges, gain=suspect.gain)[0], end=end)
 
     def _search(self, listener: Listener, view: View, end: int) -> None:
         earliest = max(self._searched, listener.frames - 2 * self._hop_frames)
@@ -97,37 +141,98 @@ class Pursuit:
         votes = view.votes(asked.keys, asked.frames, most=MOST_VOTES)
         self._searched, self._idle_hops = listener.frames, 0
         for place in self._box.cast(votes, most=CANDIDATES).places.tolist():
-            self._look_into(place, listener, view, end)
+            frame = (place + end) % MOST_FRAMES  # of the reel, that is heard now
+            if not any(suspect.is_at(frame, end) for suspect in self.suspects):
+                self._look_into(_beside(Placement(float(frame - end))), listener, view, end)
 
-    def _look_into(self, place: int, listener: Listener, view: View, end: int) -> None:
-        frame = (place + end) % MOST_FRAMES  # of the reel, that is heard now
-        track = view.track_at(frame)
-        if track is None or any(suspect.is_at(frame - end) for suspect in self.suspects):
+    def _suppose(self, listener: Listener, view: View, end: int) -> None:
+        """Look at a suspect at other tempos, or for tracks at another speed, by turns."""
+        heard = listener.heard
+        if len(heard.levels) < LEAST_FRAMES or any(suspect.is_certain for suspect in self.suspects):
             return
-        edges = np.array([*range(end, listener.heard.first, -self._hop_frames), listener.heard.first])[::-1]
-        suspect = _suspected(track, frame - end, listener, view, edges)
-        if suspect.best.odds > 0:
-            self.suspects.append(suspect)
+        self._supposes = not self._supposes
+        if self._supposes:
+            for placements in self._suppositions.next(listener, view):
+                self._look_into(placements, listener, view, end)
+        elif promising := [suspect for suspect in self.suspects if suspect.worth > LOOKED_AT]:
+            suspect = min(promising, key=lambda suspect: suspect.looked)
+            suspect.looked = end
+            placement = suspect.on_reel
+            self._look_into(_beside(placement), listener, view, end)
+            self._look_into(other_tempos(placement, heard), listener, view, end)
+
+    def _look_into(self, placements: Sequence[Placement], listener: Listener, view: View, end: int) -> None:
+        """Suspect a track at the best of some placements, if enough speaks for it."""
+        track = view.track_at(round(placements[0].place + placements[0].tempo * end))
+        if track is None:
+            return
+        found = self._suspected(track, placements, listener, view, end)
+        middle = (listener.heard.first + end) // 2
+        rivals = [suspect for suspect in self.suspects if suspect.is_at(found.reel_frame(middle), middle)]
+        if found.worth > max((rival.worth for rival in rivals), default=0.0):
+            self.suspects = [suspect for suspect in self.suspects if suspect not in rivals] + [found]
+
+    def _edges(self, first: int, end: int) -> Edges:
+        """Divide the window into hops, the first of which may be shorter; the same array as long as it is the same."""
+        if (self._divided[0], self._divided[-1]) != (first, end):
+            self._divided = np.array([first, *range(end, first, -self._hop_frames)[::-1]])
+        return self._divided
+
+    def _suspected(
+        self, track: Place, placements: Sequence[Placement], listener: Listener, view: View, end: int
+    ) -> Suspect:
+        """Weigh a track at the best of some placements, back to the beginning of the window."""
+        heard = listener.heard
+        edges = self._edges(heard.first, end)
+        peaks = _peaks(view, track, placements, heard.first, end)
+        best = best_fit(heard, peaks, placements)
+        found = stretches(heard, peaks, best, edges)
+        suspect = Suspect(track, best, found, end=end, step=self._hop_frames)
+        if suspect.best.odds < PROMISING:
+            return suspect
+        better = _aligned(suspect, heard, view)
+        return Suspect(track, better, stretches(heard, peaks, better, edges), end=end, step=self._hop_frames)
 
 
-def _suspected(track: Place, place: int, listener: Listener, view: View, edges: Edges) -> Suspect:
-    """Look at a track from the first edge on."""
-    heard = listener.heard
-    peaks = _peaks(view, track, place + heard.first, place + heard.end)
-    placements = [Placement(float(place + step)) for step in STEPS]
-    best = max(placements, key=lambda placement: fits(heard, peaks, placement))
-    found = stretches(heard, peaks, best, edges)
-    own = Placement(best.place - track.first_frame)
-    return Suspect(track, own, found, end=int(edges[-1]))
+def _beside(placement: Placement) -> list[Placement]:
+    return [Placement(placement.place + step, placement.tempo, placement.pitch) for step in STEPS]
 
 
-def _stretch(suspect: Suspect, listener: Listener, view: View, end: int) -> Evidence:
-    placement = replace(suspect.placement, place=suspect.place)
-    first, last = (int(placement.place + frame * placement.tempo) for frame in (suspect.end, end))
-    peaks = _peaks(view, suspect.track, first, last)
-    return stretches(listener.heard, peaks, placement, np.array([suspect.end, end]), gain=suspect.gain)[0]
+def _aligned(suspect: Suspect, heard: Heard, view: View) -> Placement:
+    """Return a closer placement at about the same speed, by what is heard since the track has begun to play."""
+    since, before = _since(suspect, heard), suspect.on_reel
+    closer = aligned(since, _peaks(view, suspect.track, [before], since.first, since.end), before)
+    if before.tempo != before.pitch:
+        return closer
+    # of its speed the pitch tells ten times as much as the time
+    return turned(closer, closer.pitch, (since.first + since.end) / 2)
 
 
-def _peaks(view: View, track: Place, first: int, end: int) -> Peaks:
-    """Return the peaks of a stretch of a track, and some beyond, but none of another track."""
-    return view.peaks(first - MARGIN, max(first - MARGIN, min(end + MARGIN, track.end_frame)))
+def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
+    """Return a closer placement; at another tempo if much more speaks for it, or if it has seemed so twice."""
+    closer, since = _aligned(suspect, heard, view), _since(suspect, heard)
+    if len(since.levels) < LEAST_FRAMES:
+        return closer
+    others = other_tempos(suspect.on_reel, since)
+    peaks = _peaks(view, suspect.track, others, since.first, since.end)
+    other = aligned(since, peaks, best_fit(since, peaks, others))
+    if abs(other.tempo - closer.tempo) < ANOTHER_TEMPO:
+        suspect.supposed = None
+        return closer
+    is_supposed = suspect.supposed is not None and abs(other.tempo - suspect.supposed) < ANOTHER_TEMPO
+    suspect.supposed = other.tempo
+    gain = weigh(since, peaks, other).odds - weigh(since, peaks, closer).odds
+    return other if gain > CLEARLY or (is_supposed and gain > -CLEARLY) else closer
+
+
+def _since(suspect: Suspect, heard: Heard) -> Heard:
+    rows = max(0, suspect.begun - heard.first)
+    return Heard(heard.first + rows, heard.levels[rows:], heard.below[rows:])
+
+
+def _peaks(view: View, track: Place, placements: Sequence[Placement], first: int, end: int) -> Peaks:
+    """Return the peaks of a track that frames of the stream cover at any of some placements, and some beyond."""
+    start = int(min([one.place + first * one.tempo for one in placements])) - MARGIN
+    behind = int(max([one.place + end * one.tempo for one in placements])) + MARGIN
+    start = max(track.first_frame, start)
+    return view.peaks(start, max(start, min(behind, track.end_frame)))

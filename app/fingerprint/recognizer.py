@@ -7,6 +7,7 @@ import numpy as np
 
 from app.audio.pcm import Samples
 from app.audio.resample import Resampler
+from app.fingerprint.certainty import CERTAIN, certainty
 from app.fingerprint.event import Event, Lost, Matched
 from app.fingerprint.hit import Hit
 from app.fingerprint.index import Index
@@ -15,9 +16,8 @@ from app.fingerprint.pursuit import Pursuit
 from app.fingerprint.score import confidence, score
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE
 from app.fingerprint.suspect import Suspect
+from app.fingerprint.view import View
 
-CERTAIN: Final = 7.0
-"""Score from which on a track is told of. It is higher than for one query: a stream is asked 7,200 times an hour."""
 PLAYS: Final = 1.0
 """Odds of its last stretches from which on a track is heard at this moment."""
 
@@ -32,12 +32,16 @@ class Recognizer:
         sample_rate: of the stream, in Hz.
         window: seconds over which votes add up, of which a hit tells, and after which silence is the end of a track.
         hop: seconds from one look to the next.
+        certain: certainty from which on a track is told of.
     """
 
-    def __init__(self, index: Index, *, sample_rate: int, window: float = 3.0, hop: float = 0.5) -> None:
+    def __init__(
+        self, index: Index, *, sample_rate: int, window: float = 3.0, hop: float = 0.5, certain: float = CERTAIN
+    ) -> None:
         self.capacity = round(window * sample_rate)
         """Samples that its window holds."""
         self._index = index
+        self._certain = certain
         self._sample_rate = sample_rate
         self._window = window
         self._hop_samples = max(1, round(hop * sample_rate))
@@ -48,8 +52,12 @@ class Recognizer:
         self._resampler = Resampler(from_rate=sample_rate, to_rate=SAMPLE_RATE)
         self._listener = Listener(keep=round(window * FRAMES_PER_SECOND))
         self._pursuit = Pursuit(hops=self._hops, hop_frames=round(hop * FRAMES_PER_SECOND))
+        self._view: View | None = None
+        self._catalogue_seconds = 0.0
         self._silent_hops: int | None = None
         """Since a match; None if nothing plays."""
+        self.nearest = 0.0
+        """Certainty of what is suspected most, whether it is told of or not."""
 
     @property
     def buffered(self) -> int:
@@ -76,8 +84,10 @@ class Recognizer:
     def _hear(self, samples: Samples) -> Event | None:
         self._listener.push(self._resampler.push(samples))
         view = self._index.view()
+        if view is not self._view:
+            self._view, self._catalogue_seconds = view, view.seconds
         self._pursuit.hear(self._listener, view)
-        hits = self._hits(view.seconds)
+        hits = self._hits(view)
         if hits:
             self._silent_hops = 0
             return Matched(hits)
@@ -89,26 +99,39 @@ class Recognizer:
         self._silent_hops = None
         return Lost()
 
-    def _hits(self, catalogue_seconds: float) -> tuple[Hit, ...]:
+    def _hits(self, view: View) -> tuple[Hit, ...]:
         """Return the tracks that certainly play at this moment, each once."""
         hits: dict[int, Hit] = {}
+        self.nearest = 0.0
         for suspect in self._pursuit.suspects:
-            best = suspect.best
-            certainty = score(best.odds, best.peaks, catalogue_seconds)
-            suspect.is_certain = certainty >= CERTAIN and suspect.recent.odds >= PLAYS
+            reached = self._certainty(suspect, view)
+            self.nearest = max(self.nearest, reached)
+            suspect.is_certain = reached >= self._certain and suspect.recent.odds >= PLAYS
             if suspect.is_certain:
-                hits.setdefault(suspect.track.track_id, self._hit(suspect, certainty))
+                hits.setdefault(suspect.track.track_id, self._hit(suspect))
         return tuple(hits.values())
 
-    def _hit(self, suspect: Suspect, certainty: float) -> Hit:
-        now = self._heard / self._sample_rate
+    def _certainty(self, suspect: Suspect, view: View) -> float:
+        """Judge a suspect; what chance has is only looked up of one that may be certain, and then stays the same."""
+        odds, peaks = suspect.worth, suspect.best.peaks
+        at_most = certainty(odds, 0.0, peaks, self._catalogue_seconds)
+        if at_most < self._certain:
+            return at_most
+        if not suspect.is_certain:
+            suspect.chance = self._pursuit.chance(suspect, self._listener, view)
+        return certainty(odds, suspect.chance, peaks, self._catalogue_seconds)
+
+    def _hit(self, suspect: Suspect) -> Hit:
+        best = suspect.best
+        found = score(suspect.worth - suspect.chance, best.peaks, self._catalogue_seconds)
+        now, length = self._heard / self._sample_rate, suspect.track.frames / FRAMES_PER_SECOND
         start = max(0.0, suspect.seconds_at(now - min(now, self._window)))
         return Hit(
             suspect.track.track_id,
-            start,
-            max(start, suspect.seconds_at(now)),
-            speed=suspect.placement.tempo,
-            score=certainty,
-            confidence=confidence(certainty),
-            similarity=suspect.best.similarity,
+            min(start, length),
+            min(max(start, suspect.seconds_at(now)), length),
+            speed=round(suspect.placement.tempo, 3),
+            score=found,
+            confidence=confidence(found),
+            similarity=best.similarity,
         )

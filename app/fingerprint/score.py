@@ -1,25 +1,30 @@
 """A score: how improbable it is that music which is not in the catalogue would fit any of it so well.
 
-The best odds that a query of unknown music reaches, over all places of a catalogue, grow with its length: music that
-shares a beat, a chord or a sample with a track goes on doing so. In units of `peaks ** GROWTH` their tail is
-exponential (measured; `calibration` has its figures), and there are as many more chances as there are more seconds of
-music in the catalogue. So
+It is made for a catalogue and a query, not for a place: `p = 10 ** -score` is the fraction of queries of unknown music
+that find something which speaks as much for itself, wherever it is. How much speaks for the best place that is wrong
+has been measured, under all conditions of `scripts/degradations.py` alike, and is written down in `calibration`:
 
-    score = -log10 p = TAIL + (odds / (peaks / 50) ** GROWTH - ONSET) / DECADE - log10(seconds / CALIBRATED_SECONDS)
+1. What a longer query finds grows with its length: music that shares a beat, a chord or a sample with a track goes on
+   doing so. So odds are divided by `(peaks / FEWEST_PEAKS) ** GROWTH`.
+2. Up to one query of fifty, the odds that are exceeded are those that were measured, of the length at which they are
+   highest. Beyond it their tail is exponential: a tenth as many exceed `DECADE` more.
+3. There are as many more chances as there are more seconds of music in the catalogue. A smaller one than that with
+   which it was measured is taken for as large: as many places are looked at.
 
-A smaller catalogue than that with which it was measured is taken for as large: the places that are looked at are as
-many.
+So a score promises at most, not on average: at many lengths fewer reach it.
 """
 
 import math
 from typing import Final
 
-from app.fingerprint.calibration import CALIBRATED_SECONDS, DECADE, GROWTH, ONSET, TAIL
+import numpy as np
 
-DEFAULT_THRESHOLD: Final = 3.0
-"""Score from which on a query is said to be of a track: one of 1,000 of unknown music reaches it."""
-_PEAKS_PER_SECOND = 50
-_FEWEST_PEAKS = 10
+from app.fingerprint.calibration import CALIBRATED_SECONDS, DECADE, GROWTH, ODDS, SCORES
+
+DEFAULT_THRESHOLD: Final = 2.5
+"""Score from which on a query is said to be of a track: of unknown music at most one of 300 queries reaches it."""
+FEWEST_PEAKS: Final = 50
+"""Those of a second; what tells of less is judged as if it were as much."""
 
 
 def score(odds: float, peaks: int, catalogue_seconds: float) -> float:
@@ -30,11 +35,20 @@ def score(odds: float, peaks: int, catalogue_seconds: float) -> float:
         peaks: that were looked for.
         catalogue_seconds: of music that was searched.
     """
-    length = math.pow(max(peaks, _FEWEST_PEAKS) / _PEAKS_PER_SECOND, GROWTH)
+    scaled = scaled_odds(odds, peaks)
+    beyond = max(0.0, scaled - ODDS[-1]) / DECADE
     chances = max(0.0, math.log10(max(catalogue_seconds, 1.0) / CALIBRATED_SECONDS))
-    return max(0.0, TAIL + (odds / length - ONSET) / DECADE - chances)
+    return max(0.0, float(np.interp(scaled, ODDS, SCORES)) + beyond - chances)
+
+
+def scaled_odds(odds: float, peaks: int) -> float:
+    """Return odds as a query of a second would have them."""
+    return odds / math.pow(max(peaks, FEWEST_PEAKS) / FEWEST_PEAKS, GROWTH)
 
 
 def confidence(score: float) -> float:
-    """Return how sure a hit of this score is, 0…1: of queries of unknown music one in `1 / (1 - c)` reaches `c`."""
+    """Return how sure a hit of this score is, 0…1: of queries of unknown music at most one in `1 / (1 - c)` reaches c.
+
+    It says nothing of how often a query is of unknown music.
+    """
     return 1.0 - math.pow(10.0, -score)

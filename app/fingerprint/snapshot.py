@@ -2,7 +2,7 @@
 
 | bytes | what |
 |--:|---|
-| 8 | `CHINDEX1`; another version of this layout has another number |
+| 8 | `CHINDEX2`; another version of this layout has another number |
 | 4 | length of the description |
 | 4 | CRC-32 of the description |
 | … | the description, JSON: recipe, origin, generation; type, offset, length and CRC-32 of each array |
@@ -33,7 +33,7 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[np.generic]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-MAGIC: Final = b"CHINDEX1"
+MAGIC: Final = b"CHINDEX2"
 ALIGNMENT: Final = 4096
 SLICE_BYTES: Final = 1 << 24
 """Checked at once."""

@@ -1,7 +1,7 @@
 """A suspect: a track that may be what plays, and what speaks for it, stretch by stretch.
 
 Odds of stretches add up. A track that has just begun has much against it from before; so what counts is the best of all
-sums that end now. What is older than `LONGEST` stretches does not count any more: tracks that are merely alike gain a
+sums that end now. What is older than `LONGEST` does not count any more: tracks that are merely alike gain a
 little all along, and would have gained enough in the end.
 """
 
@@ -14,10 +14,14 @@ from app.fingerprint.reel import Place
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
 from app.fingerprint.verification import Evidence, Placement
 
-LONGEST: Final = 10
-"""Stretches that count, of a hop each."""
-RECENT: Final = 2
-"""Stretches by which it is seen whether it still plays."""
+LONGEST: Final = 5 * FRAMES_PER_SECOND
+"""Frames whose stretches count."""
+RECENT: Final = FRAMES_PER_SECOND
+"""Frames by whose stretches it is seen whether it still plays."""
+UNUSUAL: Final = 3.0
+"""Odds against any other speed than that of the catalogue, beforehand."""
+USUAL: Final = 0.005
+"""By which a speed may be off without being another one."""
 NEAR: Final = 4
 """Frames within which two places are one."""
 
@@ -25,35 +29,58 @@ NEAR: Final = 4
 class Suspect:
     """A track at a place of the stream."""
 
-    def __init__(self, track: Place, placement: Placement, stretches: Sequence[Evidence], *, end: int) -> None:
+    def __init__(
+        self, track: Place, placement: Placement, stretches: Sequence[Evidence], *, end: int, step: int
+    ) -> None:
         """Suspect a track.
 
         Args:
             track: where it is on the reel.
-            placement: of the stream, in the track's own frames.
+            placement: of the stream, on the reel.
             stretches: what the stream has said so far, the last one last.
             end: frame of the stream before which they end.
+            step: frames of a stretch.
         """
         self.track = track
-        self.placement = placement
         self.end = end
         self.gain = stretches[-1].gain
         """Of the stream beside the track, in half decibels."""
         self.is_certain = False
-        self._stretches = deque(stretches, maxlen=LONGEST)
-        self.best = self._best()
-        """The most that speaks for it: the sum of its last stretches, of however many that is best."""
+        self.supposed: float | None = None
+        """Another tempo, which it seemed to have when it was aligned last."""
+        self.chance = 0.0
+        """Odds that it would have by chance, as soon as that matters."""
+        self._step = step
+        self._recent = max(1, round(RECENT / step))
+        self._stretches = deque(stretches, maxlen=max(1, round(LONGEST / step)))
+        self.move(placement)
+        self._count()
+        self.begun = end - self._counted * step
+        """Frame of the stream at which it seems to have begun to play."""
 
     def add(self, stretch: Evidence, *, end: int) -> None:
         """Take what the next stretch says."""
         self._stretches.append(stretch)
         self.end = end
-        self.best = self._best()
+        self._count()
+
+    def move(self, placement: Placement) -> None:
+        """Take another placement from now on, of the stream on the reel."""
+        place = float(placement.place) - self.track.first_frame
+        self.placement = Placement(place, float(placement.tempo), float(placement.pitch))
+        """In the track's own frames."""
+        self.looked = self.end
+        """Frame of the stream at which its speed was looked at last."""
+
+    @property
+    def worth(self) -> float:
+        """The odds that speak for it, less those that are against its speed."""
+        return self.best.odds - doubt(self.placement)
 
     @property
     def recent(self) -> Evidence:
         """What the last stretches say together."""
-        return _sum(islice(reversed(self._stretches), RECENT))
+        return _sum(islice(reversed(self._stretches), self._recent))
 
     @property
     def last(self) -> Evidence:
@@ -61,26 +88,39 @@ class Suspect:
         return self._stretches[-1]
 
     @property
-    def place(self) -> float:
-        """Frame of the reel at frame 0 of the stream."""
-        return self.track.first_frame + self.placement.place
+    def on_reel(self) -> Placement:
+        """Its placement in the frames of the reel."""
+        own = self.placement
+        return Placement(self.track.first_frame + own.place, own.tempo, own.pitch)
 
     def seconds_at(self, seconds: float) -> float:
         """Return the moment of the track at a moment of the stream."""
         return self.placement.place / FRAMES_PER_SECOND + seconds * self.placement.tempo
 
-    def is_at(self, place: float) -> bool:
-        """Tell whether this place of the reel is its own, give or take some frames."""
-        return abs(self.place - place) <= NEAR
+    def reel_frame(self, frame: int) -> float:
+        """Return the frame of the reel at a frame of the stream."""
+        return self.track.first_frame + self.placement.place + frame * self.placement.tempo
 
-    def _best(self) -> Evidence:
+    def is_at(self, reel_frame: float, frame: int) -> bool:
+        """Tell whether a frame of the stream is at this one of the reel, give or take some frames."""
+        return abs(self.reel_frame(frame) - reel_frame) <= NEAR
+
+    def _count(self) -> None:
         odds = best = 0.0
         count = 0
         for number, stretch in enumerate(reversed(self._stretches), 1):
             odds += stretch.odds
             if odds > best:
                 best, count = odds, number
-        return _sum(islice(reversed(self._stretches), count))
+        self._counted = count
+        self.best = _sum(islice(reversed(self._stretches), count))
+        """The most that speaks for it: the sum of its last stretches, of however many that is best."""
+
+
+def doubt(placement: Placement) -> float:
+    """Return the odds that are against a speed, beforehand."""
+    is_usual = abs(placement.tempo - 1) < USUAL and abs(placement.pitch - 1) < USUAL
+    return 0.0 if is_usual else UNUSUAL
 
 
 def _sum(stretches: Iterable[Evidence]) -> Evidence:

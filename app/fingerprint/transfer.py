@@ -6,11 +6,10 @@ from itertools import islice
 from typing import IO, Final
 
 from app.fingerprint import archive
-from app.fingerprint.intake import FILES_POOL
 from app.fingerprint.sources import Flaw
 from app.fingerprint.store import Kept, Outcome, Store
 from app.fingerprint.track import NewTrack
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 
 BATCH: Final = 64
 """Tracks that are read or kept at once; with their fingerprints some 4 MB."""

@@ -12,19 +12,22 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from app.fingerprint.bounds import Sizes
 from app.fingerprint.constellation import Constellation
 from app.fingerprint.contents import Contents
 from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import Keys
 from app.fingerprint.peaks import Frames, Peaks
-from app.fingerprint.postings import NewPostings, Pairs, Postings, Sizes
+from app.fingerprint.postings import NewPostings, Pairs, Postings
 from app.fingerprint.reel import PAGE, Place, Reel
-from app.fingerprint.votes import LEAST_WEIGHT, ORIGIN, PARTS_PER_BIT, WEIGHT_BITS, Ballots
+from app.fingerprint.sieve import sifted
+from app.fingerprint.votes import LEAST_WEIGHT, PARTS_PER_BIT, Ballots
 
 Weights: TypeAlias = npt.NDArray[np.uint8]
 
-MOST_BALLOTS = 100_000
-"""Of a query of some seconds."""
+MOST_BALLOTS = 500_000
+"""Of a query of some seconds. Among 10,000 tracks there are some 600,000, and the right place is one of the 30
+best for 88 % of hard queries of 3 s; with 250,000 votes for 83 %, with 100,000 for 70 %."""
 MOST_WEIGHT = 255
 SIZE_CLASSES = 8
 """Of sizes that differ by less than a factor of two: keys of one class are read, or left out, together."""
@@ -91,14 +94,12 @@ class View:
         return Peaks(frames, peaks.frequencies[first:end], peaks.strengths[first:end])
 
     def gather(self, keys: Keys, frames: Frames, *, most: int = MOST_BALLOTS) -> Ballots:
-        """Return the sorted ballots of landmarks, at most `most`, of the rarest keys."""
-        search = self._search(keys, most)
-        ballots = np.empty(search.count, np.int64)
-        made = 0
-        for begins, sizes, places in search.parts:
-            _fetch(begins, search.weights, places)
-            made = _ballots(begins, sizes, search.weights, frames, places, self.reel.gone, ballots, made)
-        return np.sort(ballots[:made])
+        """Return the sorted ballots of landmarks; where there are many, those that may be of the best places.
+
+        They are chosen among at most `most`, of the rarest keys.
+        """
+        votes = self.votes(keys, frames, most=most)
+        return sifted(votes.places, votes.weights, self.reel.end)
 
     def votes(self, keys: Keys, frames: Frames, *, most: int) -> Votes:
         """Return the votes of landmarks, at most `most`, of the rarest keys."""
@@ -152,30 +153,6 @@ def _weigh(sizes: Sizes, frames: float, most: int, parts_per_bit: int, least: in
         if classes[i] >= end or weights[i] <= least or sizes[i] == 0:
             weights[i] = 0
     return total
-
-
-@kernel
-def _ballots(
-    begins: Sizes,
-    sizes: Sizes,
-    weights: Weights,
-    frames: Frames,
-    places: Frames | Pairs,
-    gone: npt.NDArray[np.bool_],
-    ballots: Ballots,
-    made: int,
-) -> int:
-    for i in range(len(sizes)):
-        if weights[i] == 0:
-            continue
-        before = ORIGIN - np.int64(frames[i])
-        for j in range(begins[i], begins[i] + sizes[i]):
-            frame = np.int64(np.uint32(places[j]))
-            if frame // PAGE < len(gone) and gone[frame // PAGE]:
-                continue
-            ballots[made] = (frame + before) << WEIGHT_BITS | np.int64(weights[i])
-            made += 1
-    return made
 
 
 @kernel

@@ -124,7 +124,14 @@ def start(data, url, folder):
     program = [sys.executable, "-m", "app", "ingest", "--workers", "1", "--no-duplicates", str(folder)]
     environment = {**os.environ, "DATA_DIR": str(data), "DATABASE_URL": url}
     return subprocess.Popen(
-        program, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        program,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # a shell that runs the tests in its background has them ignore it, and their children too
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from app.downloads.catalogue import ALIASES, ITEMS, find
 from app.errors import NotFound
+from app.lipsync.networks.registry import FILES, FOLDER
 
 
 @pytest.mark.parametrize("item", ITEMS.values(), ids=lambda item: item.name)
@@ -12,14 +13,26 @@ def test_items_are_whole(item: object) -> None:
     item = ITEMS[item.name]  # type: ignore[attr-defined]
     assert item.about and item.licence and item.files
     for path, source in item.files.items():
-        assert re.fullmatch(r"(piper|kokoro|xtts)/[\w.-]+", path)
+        assert re.fullmatch(r"(faces|lipsync|piper|kokoro|xtts)/[\w.-]+", path)
         assert urlsplit(source.url).scheme == "https"
         assert source.url.endswith(path.rpartition("/")[2])
         assert source.sha256 is None or re.fullmatch("[0-9a-f]{64}", source.sha256)
 
 
 def test_only_what_is_no_free_licence_asks_for_consent() -> None:
-    assert {item.name for item in ITEMS.values() if item.consent} == {"en_US-lessac-medium", "xtts"}
+    assert {item.name for item in ITEMS.values() if item.consent} == {
+        "en_US-lessac-medium",
+        "nota_wav2lip",
+        "wav2lip",
+        "xtts",
+    }
+
+
+def test_networks_are_fetched_to_where_they_are_looked_for() -> None:
+    for name, files in FILES.items():
+        (path,) = find(name).files
+        folder, _, file = path.rpartition("/")
+        assert folder == FOLDER and file in files
 
 
 def test_any_piper_voice_can_be_named() -> None:

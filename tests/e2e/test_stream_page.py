@@ -3,6 +3,7 @@
 import wave
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,10 @@ def page(context: BrowserContext) -> Iterator[Page]:
 
 
 def write_tone(path: Path, *, seconds: float, rate: int = 48000) -> Path:
-    sound = 0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(round(rate * seconds)) / rate)
+    return write_wav(path, 0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(round(rate * seconds)) / rate), rate=rate)
+
+
+def write_wav(path: Path, sound: NDArray[np.floating[Any]], *, rate: int) -> Path:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

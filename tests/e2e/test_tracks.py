@@ -78,7 +78,7 @@ def test_a_server_finds_what_a_command_brings(tmp_path):
         admin = Administrator(server, tmp_path)
         assert admin.ask("/stats")["index"] is None
         app(tmp_path, "ingest", str(tmp_path / "songs"))
-        admin.wait_until_found(3, within=30)  # the first tracks have the index opened
+        admin.wait_until_found(3, within=60)  # the first tracks have the index opened
         [match] = recognised(server, tune(1)[5 * SAMPLE_RATE : 13 * SAMPLE_RATE], tmp_path)
         assert (match["title"], round(match["start_time"]), round(match["end_time"])) == ("1", 5, 13)
         for unknown in (tune(77), noise(8.0)):
@@ -89,7 +89,7 @@ def test_a_server_finds_what_a_command_brings(tmp_path):
         admin.wait_until_found(3, within=5)
         assert len(admin.ask()["data"]) == 3
     with served(tmp_path, AUTH_SECRET=SECRET) as server:
-        Administrator(server, tmp_path).wait_until_found(3, within=30)
+        Administrator(server, tmp_path).wait_until_found(3, within=60)
 
 
 def test_servers_on_one_database_know_of_each_others_tracks(tmp_path, postgres_database_url):
@@ -101,7 +101,7 @@ def test_servers_on_one_database_know_of_each_others_tracks(tmp_path, postgres_d
         told = first.ask("?title=One", method="POST", body=song(tmp_path, 1).read_bytes())
         assert told["outcome"] == "added"
         for admin in (first, second):
-            admin.wait_until_found(1, within=30)
+            admin.wait_until_found(1, within=60)
         told = first.ask("?title=Two", method="POST", body=song(tmp_path, 2).read_bytes())
         second.wait_until_found(2, within=5)
         first.ask(f"/{told['id']}", method="DELETE")

@@ -13,15 +13,15 @@ SCALE = (0, 2, 4, 5, 7, 9, 11)
 
 
 @lru_cache(maxsize=64)
-def tune(seed: int, *, seconds: float = 20.0, sample_rate: int = SAMPLE_RATE) -> Samples:
-    """Make one: plucked notes with their harmonics, the same at every rate; read-only."""
+def tune(seed: int, *, seconds: float = 20.0, sample_rate: int = SAMPLE_RATE, tempo: float = 1.0) -> Samples:
+    """Make one: plucked notes with their harmonics, the same at every rate, earlier at a higher tempo; read-only."""
     rng = np.random.default_rng(seed)
     sound = np.zeros(round((seconds + 2) * sample_rate))
     key = rng.uniform(0, 12)
     for start in np.sort(rng.uniform(0, seconds, round(seconds * NOTES_PER_SECOND))):
         hz = 110 * 2 ** ((key + 12 * rng.integers(0, 4) + rng.choice(SCALE)) / 12)
         note = _note(rng, hz, sample_rate)
-        at = round(start * sample_rate)
+        at = round(start / tempo * sample_rate)
         sound[at : at + len(note)] += note[: len(sound) - at]
     samples = (sound[: round(seconds * sample_rate)] / 20).astype(np.float32)
     samples.setflags(write=False)

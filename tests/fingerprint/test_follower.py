@@ -1,3 +1,4 @@
+import threading
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -48,6 +49,19 @@ async def test_what_others_change_is_followed(shared, tmp_path):
         await eventually(lambda: finds_content(index, 2) and finds_content(index, 3))
         await shared.other.remove([first.track.id])
         await eventually(lambda: not finds_content(index, 1))
+
+
+async def test_what_nobody_told_is_found_by_its_generation(shared, tmp_path, monkeypatch):
+    async def listen_deafly(heard):
+        heard()  # it can tell, and loses every notice
+        await anyio.sleep_forever()
+
+    monkeypatch.setattr(shared.store, "listen", listen_deafly)
+    async with following(shared.store, tmp_path, paces=Paces(poll=3600, lost_notice=0.02, idle=3600)) as (_, index):
+        for number in range(1, 4):
+            await shared.other.add([sounding(number)])
+            await eventually(lambda number=number: finds_content(index, number))
+        assert index.generation == 3
 
 
 async def test_one_round_brings_all_that_is_there(tmp_path):
@@ -168,6 +182,21 @@ async def test_much_that_is_new_is_merged_in_the_midst_of_a_round(tmp_path, monk
         assert all(finds_content(index, number) for number in range(1, 6))
 
 
+async def test_tracks_wait_until_those_before_are_merged(tmp_path, monkeypatch):
+    monkeypatch.setattr("app.fingerprint.follower.BATCH", 1)
+    monkeypatch.setattr("app.fingerprint.follower.MOST_MEMORY_BYTES", 1)
+    store, may_merge, merge = FakeStore(), threading.Event(), Index.merge
+    monkeypatch.setattr(Index, "merge", lambda index, stop: may_merge.wait(20) and merge(index, stop))
+    await store.add([sounding(number) for number in range(1, 7)])
+    index = Index(tmp_path, origin="a")
+    async with Follower(store, index, Workers({INDEX_POOL: 2}), paces=EAGER) as follower:
+        await eventually(lambda: follower._merging.statistics().locked)
+        assert index.figures().tracks == 1
+        may_merge.set()
+        await eventually(lambda: follower.is_in_step)
+    assert index.figures().tracks == 6
+
+
 async def test_a_catalogue_that_was_put_back_is_followed(tmp_path, caplog):
     store, earlier = FakeStore(), FakeStore()
     await store.add([sounding(1)])
@@ -191,6 +220,20 @@ async def test_a_damaged_snapshot_is_made_anew(tmp_path):
     path.write_bytes(data)
     async with following(store, tmp_path) as (_, index):
         await eventually(lambda: index.figures().snapshot_bytes == 0 and finds_content(index, 1))
+
+
+async def test_changes_are_followed_while_the_snapshot_is_read(tmp_path, monkeypatch):
+    store, may_end = FakeStore(), threading.Event()
+    await store.add([sounding(1)])
+    async with following(store, tmp_path) as (_, index):
+        index.merge()
+    monkeypatch.setattr(Index, "is_whole", lambda index, stop: may_end.wait(20) and False)
+    async with following(store, tmp_path) as (follower, index):
+        await store.add([sounding(2)])
+        await eventually(lambda: finds_content(index, 2))
+        may_end.set()  # it was damaged
+        await eventually(lambda: index.figures().snapshot_bytes == 0 and follower.is_in_step)
+        assert finds_content(index, 1) and finds_content(index, 2)
 
 
 async def test_a_rebuilt_index_is_the_same(tmp_path):

@@ -5,10 +5,13 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from app.fingerprint.hearing import Heard
+from app.errors import Unavailable
+from app.fingerprint.hearing import HELD_SECONDS, Heard
 from app.fingerprint.hearings import BATCH, RECOGNITION_POOL, Hearings
 from app.fingerprint.sound_form import SoundForm
 from app.runtime.workers import Workers
+from tests.eventually import eventually
+from tests.fakes import settle
 from tests.fingerprint.fake_recognizer import MUSIC, FakeRecognizer, sound
 
 pytestmark = pytest.mark.anyio
@@ -132,3 +135,52 @@ async def test_streams_may_become_due_outside_of_any_task():
         hearing = hearings.open(SoundForm(RATE), told)
         anyio.lowlevel.current_token().native_token.call_soon(hearing.offer, sound(HOP))
         assert (await told.until(1))[0].is_first
+
+
+class Opening:
+    """What streams wait for, opened by the test."""
+
+    def __init__(self) -> None:
+        self.is_open = False
+        self.asked = anyio.Event()
+        self._opened = anyio.Event()
+
+    async def opened(self) -> None:
+        self.asked.set()
+        await self._opened.wait()
+
+    def open(self) -> None:
+        self.is_open = True
+        self._opened.set()
+
+
+async def test_streams_that_come_early_wait_and_lose_nothing_of_their_last_seconds():
+    opening, told, recognizer = Opening(), Told(), FakeRecognizer(RATE)
+    workers = Workers({RECOGNITION_POOL: 1})
+    async with Hearings(workers, lambda rate: recognizer, threads=1, opening=opening) as hearings:
+        await settle()
+        assert not hearings.is_open and not opening.asked.is_set()
+        hearing = hearings.open(SoundForm(RATE), told)
+        held = round(2 * HELD_SECONDS)
+        for n in range(held + 3):
+            assert hearing.offer(sound(HOP, n / 100)) == 0.0
+        await opening.asked.wait()
+        assert told.heard == []
+        opening.open()
+        await eventually(lambda: recognizer.processed == held * HOP)
+        hearing.offer(sound(HOP, 1.0))
+        await eventually(lambda: recognizer.processed == (held + 1) * HOP)
+    heard = [float(value) for pushed in recognizer.pushed for value in pushed[::HOP]]
+    assert heard == pytest.approx([*(n / 100 for n in range(3, held + 3)), 1.0])
+
+
+async def test_what_does_not_open_in_time_is_told(monkeypatch):
+    monkeypatch.setattr("app.fingerprint.hearings.OPENING_SECONDS", 0.01)
+
+    def make(rate: int) -> FakeRecognizer:
+        raise Unavailable("the index is being opened")
+
+    told = Told()
+    async with Hearings(Workers({RECOGNITION_POOL: 1}), make, threads=1, opening=Opening()) as hearings:
+        hearings.open(SoundForm(RATE), told).offer(sound(HOP))
+        assert isinstance((await told.until(1))[0].error, Unavailable)

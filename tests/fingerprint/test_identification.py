@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from app.fingerprint.cues import Cue
 from app.fingerprint.identification import HOP_SECONDS, WINDOW_SECONDS, Windows, identify
+from app.fingerprint.score import DEFAULT_THRESHOLD
 from app.fingerprint.spectrum import SAMPLE_RATE
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +71,7 @@ async def test_many_windows_need_more_certainty():
     for seconds, heard in ((10.0, 9.0), (54.9, 8.0)):
         found = await identify(pieces(recording((1, 4.0), (0, seconds - 4.0)), 50_000), ear.look)
         assert [cue.score for cue in found.cues] == pytest.approx([heard])
-    ear.score = 3.9
+    ear.score = DEFAULT_THRESHOLD + 0.9
     assert (await identify(pieces(recording((1, 4.0), (0, 51.0)), 50_000), ear.look)).cues == []
 
 

@@ -6,12 +6,12 @@ import pytest
 
 from app.errors import Unavailable
 from app.fingerprint.ingest import Ingest
-from app.fingerprint.intake import FILES_POOL, Intake, hash_of
+from app.fingerprint.intake import Intake, hash_of
 from app.fingerprint.labels import Labels
 from app.fingerprint.readers import Readers
 from app.fingerprint.sources import Flaw, Source, find
 from app.fingerprint.store import Page
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from tests.audio.signals import chirp
 from tests.audio.sound_files import write_sound
 from tests.fingerprint.fake_store import FakeStore

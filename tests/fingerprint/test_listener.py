@@ -3,6 +3,7 @@ import pytest
 
 from app.fingerprint.landmarks import MOST_GAP, probes
 from app.fingerprint.listener import Listener, listen
+from app.fingerprint.peaks import QUERY_REACH
 from app.fingerprint.spectrum import BINS, SAMPLE_RATE
 from tests.fingerprint.constellations import same, taken
 from tests.fingerprint.music import cuts, noise, tune
@@ -56,4 +57,4 @@ def test_it_keeps_no_more_than_it_is_told(seconds=60):
     for _ in range(seconds):
         listener.push(noise(1, seed=7))
     assert len(listener.heard.levels) == KEEP and len(listener.heard.levels.base) < 2 * KEEP
-    assert listener.frames == (seconds * SAMPLE_RATE - 2048) // 256 + 1 - 3
+    assert listener.frames == (seconds * SAMPLE_RATE - 2048) // 256 + 1 - QUERY_REACH.frames

@@ -34,12 +34,6 @@ def test_nothing_is_found_where_nothing_is():
         assert begins.tolist() == sizes.tolist() == [0, 0, 0]
 
 
-def test_starts_that_lead_out_of_the_file_are_not_followed():
-    damaged = Postings(np.array([7, 0xFFFFFFFF], np.uint32), np.zeros(1, np.uint64), np.zeros(3, np.uint32))
-    _, sizes = damaged.find(np.arange(100, dtype=np.uint32))
-    assert not sizes.any()
-
-
 def of(keys: list[int]) -> NewPostings:
     return new_postings(pair(np.array(keys, np.uint32), np.arange(len(keys), dtype=np.uint32)))
 

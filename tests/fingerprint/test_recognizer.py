@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.audio.resample import resample
 from app.fingerprint.event import Lost, Matched
 from app.fingerprint.fingerprint import Fingerprint
 from app.fingerprint.fingerprinter import fingerprint
@@ -16,12 +17,21 @@ RATE = 22_050
 HOP = RATE // 2
 TUNES = range(6)
 SECONDS = 20.0
+LONG_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
 def index(tmp_path_factory):
     index = Index(tmp_path_factory.mktemp("index"))
     index.add_all((number, known(number)) for number in TUNES)
+    index.merge()
+    return index
+
+
+@pytest.fixture(scope="module")
+def long_index(tmp_path_factory):
+    index = Index(tmp_path_factory.mktemp("long_index"))
+    index.add_all((number, fingerprint(longer(number), sample_rate=RATE)) for number in range(2))
     index.merge()
     return index
 
@@ -147,6 +157,49 @@ def test_window_and_hop_are_as_they_are_wanted(index):
     assert told[-1].hits[0].end - told[-1].hits[0].start == pytest.approx(2.0, abs=0.05)
 
 
+@pytest.mark.parametrize(("window", "hop"), [(3.0, 0.25), (3.0, 1.0), (5.0, 0.5), (1.0, 0.3), (1.0, 2.0)])
+def test_a_track_is_found_with_any_window_and_hop(index, window, hop):
+    recognizer = Recognizer(index, sample_rate=RATE, window=window, hop=hop)
+    stream = np.concatenate((noise(3.7), play(3, 0, 10), np.zeros(10 * RATE, np.float32)))
+    told = recognizer.push(stream)
+    matched = [event for event in told if isinstance(event, Matched)]
+    assert {tuple(ids(event)) for event in matched} == {(3,)}
+    assert len(matched) >= (10 - 3) / hop
+    assert [type(event) for event in told].count(Lost) == 1
+
+
+@pytest.mark.parametrize("speed", [1.02, 0.98, 1.012])
+def test_a_track_is_found_at_another_speed(long_index, speed):
+    found = heard(long_index, faster(longer(1), speed))
+    assert min(found) < 15
+    for moment, event in found.items():
+        (hit,) = event.hits
+        assert hit.speed == pytest.approx(speed, abs=0.003)
+        assert hit.end == pytest.approx(moment * speed, abs=0.05)
+
+
+@pytest.mark.parametrize("tempo", [1.04, 0.97])
+def test_a_track_is_found_at_another_tempo(long_index, tempo):
+    found = heard(long_index, tune(1, seconds=LONG_SECONDS, sample_rate=RATE, tempo=tempo)[: 25 * RATE])
+    assert min(found) < 5
+    late = [(moment, event.hits[0]) for moment, event in found.items() if moment > 6]
+    assert len(late) > 35
+    for moment, hit in late:
+        assert hit.speed == pytest.approx(tempo, abs=0.01)
+        assert hit.end == pytest.approx(moment * tempo, abs=0.05)
+
+
+@pytest.mark.parametrize("speed", [1.0005, 0.999])
+def test_a_track_is_followed_though_clocks_differ(long_index, speed):
+    stream = faster(longer(0), speed)
+    found = heard(long_index, stream)
+    hops = len(stream) // HOP
+    assert len(found) >= hops - 5
+    assert heard(long_index, stream, kind=Lost) == {}
+    for moment, event in found.items():
+        assert event.hits[0].end == pytest.approx(moment * speed, abs=0.05)
+
+
 def test_times_stay_exact_in_a_long_stream(index):
     recognizer = Recognizer(index, sample_rate=RATE)
     for _ in range(20):
@@ -167,6 +220,14 @@ def heard(index: Index, stream: np.ndarray, *, kind: type = Matched) -> dict[flo
 
 def ids(event: Matched) -> list[int]:
     return [hit.track_id for hit in event.hits]
+
+
+def longer(number: int) -> np.ndarray:
+    return tune(number, seconds=LONG_SECONDS, sample_rate=RATE)
+
+
+def faster(samples: np.ndarray, speed: float) -> np.ndarray:
+    return resample(samples, from_rate=round(RATE * speed * 10), to_rate=RATE * 10)
 
 
 def noise(seconds: float) -> np.ndarray:

@@ -8,7 +8,7 @@ from app.fingerprint.fingerprinter import fingerprint
 from app.fingerprint.index import Index
 from app.fingerprint.listener import listen
 from app.fingerprint.score import DEFAULT_THRESHOLD, confidence
-from app.fingerprint.search import search
+from app.fingerprint.search import Search, search
 from app.fingerprint.spectrum import SAMPLE_RATE
 from tests.fingerprint.music import noise, tone, tune
 
@@ -97,6 +97,13 @@ def test_a_query_that_begins_before_its_track_finds_its_beginning(library):
 )
 def test_what_is_not_there_is_not_found(library, sound):
     assert found(library, sound) == []
+
+
+def test_more_places_are_looked_at_only_if_none_is_right(library, monkeypatch):
+    monkeypatch.setattr("app.fingerprint.search.CANDIDATES", 1)
+    copied = Search(library, listen(cut(tune(50, seconds=60), 30.0)))
+    assert len(copied.all(threshold=DEFAULT_THRESHOLD)) == 1
+    assert len(copied.all(threshold=1000.0, speeds=False)) > 1
 
 
 def test_an_empty_catalogue_has_nothing(tmp_path):

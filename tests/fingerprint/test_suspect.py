@@ -2,10 +2,13 @@ import pytest
 
 from app.fingerprint.reel import Place
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
-from app.fingerprint.suspect import LONGEST, Suspect
+from app.fingerprint.suspect import Suspect
 from app.fingerprint.verification import Evidence, Placement
 
 TRACK = Place(7, first_frame=1024, frames=5000)
+STEP = 22
+COUNTED = 10
+"""Stretches of 5 s."""
 
 
 @pytest.mark.parametrize(
@@ -24,9 +27,9 @@ def test_stretches_add_up_as_they_come():
 
 def test_what_is_old_does_not_count():
     track = suspect([100])
-    for _ in range(LONGEST):
+    for _ in range(2 * COUNTED):
         track.add(stretch(1), end=0)
-    assert track.best.odds == LONGEST
+    assert track.best.odds == COUNTED
 
 
 def test_nothing_speaks_for_a_track_that_stopped():
@@ -37,13 +40,13 @@ def test_nothing_speaks_for_a_track_that_stopped():
 
 
 def test_a_moment_of_the_stream_is_one_of_the_track():
-    track = Suspect(TRACK, Placement(-10 * FRAMES_PER_SECOND, tempo=1.02), [stretch(1)], end=0)
+    track = Suspect(TRACK, Placement(1024 - 10 * FRAMES_PER_SECOND, tempo=1.02), [stretch(1)], end=0, step=STEP)
     assert track.seconds_at(50) == pytest.approx(41.0)
 
 
 def test_a_suspect_is_at_its_place_give_or_take_some_frames():
     track = suspect([1])
-    assert (track.place, track.is_at(1000), track.is_at(1024)) == (1000, True, False)
+    assert (track.on_reel.place, track.is_at(1060, 60), track.is_at(1084, 60)) == (1000, True, False)
 
 
 def stretch(odds: float) -> Evidence:
@@ -51,4 +54,4 @@ def stretch(odds: float) -> Evidence:
 
 
 def suspect(odds: list[float]) -> Suspect:
-    return Suspect(TRACK, Placement(-24.0), [stretch(one) for one in odds], end=60)
+    return Suspect(TRACK, Placement(1000.0), [stretch(one) for one in odds], end=60, step=STEP)

@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from app.errors import InvalidInput, Unavailable
-from app.fingerprint.intake import FILES_POOL
 from app.fingerprint.store import Outcome, Page
 from app.fingerprint.transfer import BATCH, export, import_archive
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from tests.fingerprint.fake_store import FakeStore
 from tests.fingerprint.indexes import track
 from tests.fingerprint.stores import new_track, shared, store

@@ -4,7 +4,6 @@ import pytest
 from app.fingerprint.fingerprint import VERSION, Fingerprint
 from app.fingerprint.index import Index
 from app.fingerprint.landmarks import landmarks, probes
-from app.fingerprint.postings import SPREADING
 from app.fingerprint.votes import LEAST_WEIGHT, ORIGIN, PARTS_PER_BIT
 from tests.fingerprint.constellations import ordered, same
 from tests.fingerprint.indexes import compile_kernels, cut, filled, track
@@ -92,7 +91,6 @@ def test_what_begins_before_a_track_has_the_peaks_of_that_track(index):
 def test_keys_of_one_bucket_are_told_apart_while_they_are_in_memory(tmp_path):
     view = filled(tmp_path, range(3)).view()
     missing = np.setdiff1d(np.arange(1 << 16, dtype=np.uint32), landmarks(track(0).peaks).keys)
-    assert SPREADING % 2
     votes = view.votes(missing, np.zeros(len(missing), np.uint32), most=MOST)
     others = np.concatenate([landmarks(track(number).peaks).keys for number in range(3)])
     assert len(votes.places) == np.count_nonzero(np.isin(others, missing))

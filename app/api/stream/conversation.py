@@ -71,6 +71,7 @@ class Conversation:
             clock: seconds, monotonic.
         """
         self._find_tracks = find_tracks
+        self._is_early = not hearings.is_open
         self._now = now
         self._options = options
         self._rates = Rates(limits, options.form)
@@ -98,6 +99,8 @@ class Conversation:
     async def run(self) -> Ending:
         """Converse until either side closes; returns how it ended."""
         self.session.post(messages.encode_status(messages.CONNECTED))
+        if self._is_early:
+            self.session.post(messages.encode_status(messages.PREPARING))
         try:
             return await self.session.run(self._on_message)
         finally:

@@ -1,14 +1,12 @@
 """How this door answers an error over HTTP and in the handshake: `{"detail": …}`."""
 
 import math
-from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import Request
-from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
+from app.api.door_route import DoorRoute, Refusal
 from app.errors import (
     BodyTooLarge,
     ChorusError,
@@ -54,17 +52,9 @@ def failure(error: ChorusError) -> JSONResponse:
     return JSONResponse(content, status_code=status, headers=headers)
 
 
-class StreamRoute(APIRoute):
+class StreamRoute(DoorRoute):
     """A route that tells the engine's errors in this door's shape."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler, as FastAPI's documentation of custom routes does."""
-        handle = super().get_route_handler()
-
-        async def handle_or_explain(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except ChorusError as error:
-                return failure(error)
-
-        return handle_or_explain
+    def answer(self, request: Request, error: Refusal) -> Response | None:
+        """Answer an error of the engine."""
+        return failure(error) if isinstance(error, ChorusError) else None

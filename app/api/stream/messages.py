@@ -23,6 +23,7 @@ MAX_MESSAGE_BYTES: Final = 256 * 1024
 MAX_ID_CHARACTERS: Final = 200
 
 CONNECTED: Final = "Connected to SoundHash streaming service"  # what the document's clients print first
+PREPARING: Final = "Recognition is being prepared: the last seconds of your audio are kept until it is"
 INITIALIZED: Final = "Streaming processor initialized"
 TERMINATED: Final = "Connection terminated by administrator"
 STOPPED: Final = "Music stopped"
@@ -68,8 +69,10 @@ def check_id(client_id: str) -> None:
     """Check the name that a client gives to its stream.
 
     Raises:
-        InvalidInput: too long, or with characters that cannot be shown.
+        InvalidInput: none, too long, or with characters that cannot be shown.
     """
+    if not client_id:
+        raise InvalidInput("client_id must have a character", field="client_id")
     if len(client_id) > MAX_ID_CHARACTERS:
         raise InvalidInput(f"client_id may have {MAX_ID_CHARACTERS} characters", field="client_id")
     if not client_id.isprintable():

@@ -6,8 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app.api.administrators import FOR_ADMINISTRATORS
 from app.api.stream import messages
-from app.api.stream.administrators import FOR_ADMINISTRATORS
 from app.api.stream.failure import StreamRoute
 from app.api.stream.streams import Stream, Streams
 from app.runtime.session import POLICY
@@ -37,11 +37,11 @@ def monitoring(streams: Streams, *, now: Callable[[], float] = time.time) -> API
         described = [describe(stream) for stream in streams]
         return {"total_streams": len(described), "streams": described}
 
-    @routes.get("/{client_id}")
+    @routes.get("/{client_id:path}")
     async def show_stream(client_id: str) -> dict[str, Any]:
         return describe(streams.find(client_id))
 
-    @routes.delete("/{client_id}")
+    @routes.delete("/{client_id:path}")
     async def disconnect_stream(client_id: str) -> dict[str, str]:
         stream = streams.find(client_id)
         stream.conversation.end(POLICY, "terminated by administrator", status=messages.TERMINATED)

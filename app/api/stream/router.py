@@ -46,7 +46,7 @@ def router(
     routes = APIRouter()
     attempts = RateWindow(limits.attempts_per_minute)
 
-    @routes.websocket(PREFIX + "{client_id}")
+    @routes.websocket(PREFIX + "{client_id:path}")
     async def listen(socket: WebSocket, client_id: str) -> None:
         host = socket.client.host if socket.client else ""
         identity = identity_of(socket.scope)

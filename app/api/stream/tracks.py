@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from app.api.stream.administrators import FOR_ADMINISTRATORS
+from app.api.administrators import FOR_ADMINISTRATORS
 from app.api.stream.archive_response import ArchiveResponse
 from app.api.stream.failure import StreamRoute
 from app.api.stream.track_answers import (

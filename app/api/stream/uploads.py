@@ -19,8 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from app.api.stream.form import FILE, Form, boundary_of
 from app.errors import DeadlineExceeded, InvalidInput, Unavailable
-from app.fingerprint.intake import FILES_POOL
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 
 Result = TypeVar("Result")
 

@@ -12,11 +12,11 @@ from app.api.stream.tracks import tracks
 from app.api.stream.uploads import Uploads
 from app.fingerprint.catalogue import Catalogue
 from app.fingerprint.follower import INDEX_POOL
-from app.fingerprint.intake import FILES_POOL, Intake
+from app.fingerprint.intake import Intake
 from app.fingerprint.readers import Readers
 from app.runtime.auth import Authority
 from app.runtime.credentials import CredentialMiddleware, RequireIdentity
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from tests.fingerprint.fake_store import FakeStore
 from tests.live_server import LiveServer, live_server
 

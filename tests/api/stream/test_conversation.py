@@ -1,3 +1,4 @@
+import json
 from contextlib import asynccontextmanager
 
 import anyio
@@ -87,6 +88,25 @@ async def test_what_waits_for_a_slow_catalogue_is_bounded_and_told_in_order():
         told = [message for message in stream.socket.heard if '"match"' in message]
     processed = [int(message.partition('"samples_processed":')[2].partition(",")[0]) for message in told]
     assert processed == [0, *range(5, MAX_UNTOLD + 5)]
+
+
+async def test_who_comes_early_is_told_so():
+    class Closed:
+        is_open = False
+
+        async def opened(self) -> None:
+            await anyio.sleep_forever()
+
+    hearings, socket = Hearings(Workers({}), FakeRecognizer, opening=Closed()), FakeSocket()
+    conversation = Conversation(hearings, None, socket, limited(), Options())
+    async with anyio.create_task_group() as group:
+        group.start_soon(conversation.run)
+        await settle()
+        socket.hang_up()
+    assert [json.loads(one)["message"] for one in socket.heard] == [
+        "Connected to SoundHash streaming service",
+        "Recognition is being prepared: the last seconds of your audio are kept until it is",
+    ]
 
 
 async def test_the_last_word_goes_out_before_the_end():

@@ -46,16 +46,17 @@ async def test_one_stream_is_shown_as_it_is_listed():
     assert (told["client_id"], told["has_processor"]) == ("手机 1", False)
 
 
-async def test_a_stream_is_really_disconnected():
-    async with door() as live, live.client("a") as client:
+@pytest.mark.parametrize("client_id", ["a", "room/1"])
+async def test_a_stream_is_really_disconnected(client_id):
+    async with door() as live, live.client(client_id) as client:
         await client.begin()
-        answer = await ask(live, f"{STREAMS}/a", method="DELETE")
-        assert (answer.status_code, answer.json()) == (200, {"message": "Disconnected stream a"})
+        answer = await ask(live, f"{STREAMS}/{client_id}", method="DELETE")
+        assert (answer.status_code, answer.json()) == (200, {"message": f"Disconnected stream {client_id}"})
         told, code, reason = await client.ending()
         assert told == [{"type": "status", "message": "Connection terminated by administrator"}]
         assert (code, reason) == (1008, "terminated by administrator")
         await live.live.emptied()
-        assert (await ask(live, f"{STREAMS}/a")).status_code == 404
+        assert (await ask(live, f"{STREAMS}/{client_id}")).status_code == 404
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

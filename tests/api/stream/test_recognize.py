@@ -10,8 +10,7 @@ from app.api.stream.uploads import Uploads
 from app.errors import InvalidAudio, Overloaded, Unavailable
 from app.fingerprint.cues import Cue
 from app.fingerprint.identifier import Identified, Sighting
-from app.fingerprint.intake import FILES_POOL
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from tests.api.stream.door import track
 from tests.eventually import eventually
 from tests.live_server import live_server

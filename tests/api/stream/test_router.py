@@ -255,7 +255,30 @@ async def test_nobody_replaces_the_stream_of_somebody_else():
             assert (await client.ending())[1] == 4009
 
 
+@pytest.mark.parametrize(
+    ("client_id", "shown"),
+    [("room/1", "room/1"), ("a%2Fb", "a/b"), ("%2e%2e", ".."), ("%E6%89%8B%E6%9C%BA%201", "手机 1")],
+)
+async def test_an_id_may_be_of_any_printable_characters(client_id, shown):
+    async with door() as live, live.client(client_id) as client:
+        await client.begin()
+        assert [stream.client_id for stream in live.streams] == [shown]
+
+
+@pytest.mark.parametrize("client_id", ["", "a%07b", "x" * 201])
+async def test_an_id_that_cannot_be_shown_is_refused(client_id):
+    async with door() as live:
+        status, body = await refusal(live, client_id)
+    assert (status, body["field"]) == (422, "client_id")
+
+
 # How it ends
+
+
+async def test_who_sends_nothing_is_idle():
+    async with door(limits=limited(idle=0.2)) as live, live.client() as client:
+        await client.begin()
+        assert (await client.ending())[1:] == (1000, "idle timeout")
 
 
 async def test_too_much_audio_is_told_and_closed():

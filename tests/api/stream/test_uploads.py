@@ -9,9 +9,8 @@ from fastapi import FastAPI, Request
 
 from app.api.stream.failure import StreamRoute
 from app.api.stream.uploads import ABANDONED_SECONDS, Uploads
-from app.fingerprint.intake import FILES_POOL
 from app.runtime.body_limit import BodyLimit
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from tests.eventually import eventually
 from tests.live_server import live_server
 from tests.wire import wire

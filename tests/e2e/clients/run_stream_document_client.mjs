@@ -1,10 +1,12 @@
 // Plays a scene with the document's JavaScript, and prints what came of it.
 //
-//     node --experimental-websocket run_stream_document_client.mjs SCENE URL
+//     node --experimental-websocket run_stream_document_client.mjs SCENE URL [SOUND]
+//
+// SOUND is a file of samples: float32, little-endian, mono, 22050 Hz.
 
 import { readFileSync } from "node:fs";
 
-const [, , scene, url] = process.argv;
+const [, , scene, url, sound] = process.argv;
 const source = readFileSync(new URL("stream_document_client.js", import.meta.url), "utf8");
 const told = [];
 const page = {
@@ -36,6 +38,28 @@ const scenes = {
           ws.close(1000);
         },
         onclose: (event) => resolve({ told, ...matched, code: event.code }),
+      });
+    });
+  },
+
+  play() {
+    const bytes = readFileSync(sound);
+    const samples = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    return new Promise((resolve) => {
+      const matches = [];
+      const ws = load().connect(url, {
+        async onopen() {
+          const began = performance.now();
+          for (let at = 0; at < samples.length; at += 4096) {
+            const due = began + (at / 22050) * 1000;
+            await new Promise((go) => setTimeout(go, due - performance.now()));
+            const audioData = samples.slice(at, at + 4096);
+            ws.send(audioData.buffer);
+          }
+          setTimeout(() => ws.close(1000), 1000);
+        },
+        displayMatches: (found, message) => matches.push({ found, stats: message.data.stats }),
+        onclose: (event) => resolve({ told, matches, code: event.code }),
       });
     });
   },
