@@ -9,6 +9,7 @@ RUN pip install --no-cache-dir --require-hashes -r requirements/base.txt
 COPY app app
 COPY audio_files audio_files
 COPY models/README.md models/README.md
+RUN python -m app.downloads.faces models/faces
 
 RUN useradd --system chorus && mkdir /data && chown chorus /data
 USER chorus

@@ -9,7 +9,10 @@ A message names the thing, its value and the rule that it breaks.
     │   ├── BodyTooLarge         a request with more bytes than any may have
     │   ├── NothingToSpeak       a text without anything that can be spoken
     │   ├── InvalidAudio         not audio, damaged, or beyond the bounds of decoding
+    │   ├── InvalidImage         not a picture, damaged, or with more pixels than are read
+    │   ├── NoFace               a picture in which no face was found
     │   ├── InvalidFingerprint   not a fingerprint of a sound, or damaged
+    │   ├── InvalidEndpoint      not where a call can be connected to
     │   ├── Taken                a name that must be unique and is somebody's already
     │   └── ForbiddenAddress     an outgoing URL that may not be called
     ├── NotFound
@@ -83,8 +86,23 @@ class InvalidAudio(InvalidInput):
     """Bytes that are not audio, are damaged, or decode to more than the bound."""
 
 
+class InvalidImage(InvalidInput):
+    """Bytes that are not a picture, are damaged, or decode to more pixels than are read."""
+
+
+class NoFace(InvalidInput):
+    """A picture in which no face was found."""
+
+
 class InvalidFingerprint(InvalidInput):
     """Bytes that are not a fingerprint of a sound, or are damaged."""
+
+
+class InvalidEndpoint(InvalidInput):
+    """Neither a WebSocket, a SIP address nor a phone number, so that no call can be connected to it."""
+
+    def __init__(self) -> None:
+        super().__init__("Unsupported or invalid endpoint. Use ws(s)://, sip:, or phone number.", field="endpoint")
 
 
 class Taken(InvalidInput):

@@ -16,6 +16,12 @@ from app.api.danmu.messages import MAX_MESSAGE_BYTES
 from app.api.danmu.rest import rest as danmu_rest
 from app.api.danmu.router import router as danmu_router
 from app.api.health import health
+from app.api.lipsync.conversation import LipsyncLimits
+from app.api.lipsync.messages import MAX_MESSAGE_BYTES as LIPSYNC_MESSAGE_BYTES
+from app.api.lipsync.rest import REST_PATH as LIPSYNC_REST_PATH
+from app.api.lipsync.rest import rest as lipsync_rest
+from app.api.lipsync.router import PATH as LIPSYNC_PATH
+from app.api.lipsync.router import router as lipsync_router
 from app.api.openai.failure import describe as describe_for_openai
 from app.api.openai.rest import PATHS as OPENAI_PATHS
 from app.api.openai.rest import rest as openai_rest
@@ -38,6 +44,16 @@ from app.api.stream.tracks import IMPORT_PATH
 from app.api.stream.tracks import PATH as TRACKS_PATH
 from app.api.stream.tracks import tracks as tracks_rest
 from app.api.stream.uploads import Uploads
+from app.api.telephony.audio import audio
+from app.api.telephony.callback import PATH as CALLBACK_PATH
+from app.api.telephony.callback import callback
+from app.api.telephony.callbacks import callbacks
+from app.api.telephony.limits import CallLimits
+from app.api.telephony.messages import ECHO_MESSAGE_BYTES, PLAY_MESSAGE_BYTES
+from app.api.telephony.ncco import PREFIX as NCCO_PREFIX
+from app.api.telephony.ncco import ncco
+from app.api.telephony.router import ECHO_PATH, PLAY_PREFIX
+from app.api.telephony.router import router as telephony_router
 from app.api.wyoming.conversation import WyomingLimits
 from app.api.wyoming.server import serve as serve_wyoming
 from app.errors import ChorusError
@@ -52,11 +68,20 @@ from app.runtime.session import SessionLimits
 from app.services import Services
 from app.settings import Settings
 
-# A page that has a token cannot give it to its own parts.
-OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", *ACCOUNTS_OPEN_PATHS, *SPEAK_OPEN_PATHS)
+# A page that has a token cannot give it to its own parts, and a call platform has none of ours.
+OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", CALLBACK_PATH, *ACCOUNTS_OPEN_PATHS, *SPEAK_OPEN_PATHS)
+# Anybody may ask, and a platform that does has signed it: its bearer is no wrong credential of ours.
+UNJUDGED_PATHS = (f"{NCCO_PREFIX}/",)
 MAX_BODY_BYTES = 1024 * 1024
-MESSAGE_BYTES = ((SPEAK_PREFIX, SPEAK_MESSAGE_BYTES), (STREAM_PREFIX, STREAM_MESSAGE_BYTES))
+MESSAGE_BYTES = (
+    (SPEAK_PREFIX, SPEAK_MESSAGE_BYTES),
+    (STREAM_PREFIX, STREAM_MESSAGE_BYTES),
+    (ECHO_PATH, ECHO_MESSAGE_BYTES),
+    (PLAY_PREFIX, PLAY_MESSAGE_BYTES),
+    (LIPSYNC_PATH, LIPSYNC_MESSAGE_BYTES),
+)
 MESSAGE_DEADLINE_SECONDS = 60.0  # 1 MiB in a minute is 17 KB/s
+LEAST_BYTES_PER_SECOND = 256 * 1024  # of messages that would take longer than that
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -86,6 +111,8 @@ def create_app(settings: Settings) -> FastAPI:
     _open_speak(app, services, settings)
     _open_stream(app, services, settings)
     _open_tracks(app, services, settings)
+    _open_telephony(app, services, settings)
+    _open_lipsync(app, services, settings)
     app.include_router(accounts_rest(services.accounts))
     # The last one added stands outermost.
     app.add_middleware(
@@ -94,6 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
         others={
             TRACKS_PATH: settings.tracks_max_upload_bytes,
             IMPORT_PATH: settings.tracks_max_import_bytes,
+            LIPSYNC_REST_PATH: LIPSYNC_MESSAGE_BYTES,
             RECOGNIZE_PATH: settings.recognize_max_bytes,
         },
         describe=describe_refusal,
@@ -102,7 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
         RequireIdentity,
         authority=services.authority,
         required=settings.auth_required,
-        open_paths=OPEN_PATHS,
+        open_paths=OPEN_PATHS if settings.auth_required else (*OPEN_PATHS, *UNJUDGED_PATHS),
         describe=describe_refusal,
     )
     app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"])
@@ -120,7 +148,8 @@ def describe_refusal(path: str, error: ChorusError) -> Mapping[str, object]:
 def socket_limits(path: str) -> SocketLimits:
     """Return what one message may be on a WebSocket path."""
     most = next((most for prefix, most in MESSAGE_BYTES if path.startswith(prefix)), MAX_MESSAGE_BYTES)
-    return SocketLimits(max_message_bytes=most, message_deadline=MESSAGE_DEADLINE_SECONDS)
+    deadline = max(MESSAGE_DEADLINE_SECONDS, most / LEAST_BYTES_PER_SECOND)
+    return SocketLimits(max_message_bytes=most, message_deadline=deadline)
 
 
 def _wyoming(services: Services, settings: Settings) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -186,6 +215,32 @@ def _open_stream(app: FastAPI, services: Services, settings: Settings) -> None:
         )
     )
     app.include_router(monitoring(streams))
+
+
+def _open_telephony(app: FastAPI, services: Services, settings: Settings) -> None:
+    gate = services.connections.gate(
+        "calls",
+        AdmissionLimits(total=settings.calls_max_connections, per_client=settings.calls_max_connections_per_ip),
+    )
+    limits = CallLimits(idle_timeout=settings.calls_idle_timeout_seconds)
+    files, reads, sounds = services.audio_files, services.shared_reads, services.sounds
+    app.include_router(telephony_router(services.call_processors, files, reads, sounds, gate, limits))
+    app.include_router(audio(files))
+    app.include_router(ncco(services.event_url))
+    app.include_router(callback(services.callbacks, services.callback_signature))
+    app.include_router(callbacks(services.callbacks))
+
+
+def _open_lipsync(app: FastAPI, services: Services, settings: Settings) -> None:
+    gate = services.connections.gate(
+        LIPSYNC_PATH,
+        AdmissionLimits(total=settings.lipsync_max_connections, per_client=settings.lipsync_max_connections_per_ip),
+    )
+    limits = LipsyncLimits(
+        max_audio_bytes=settings.lipsync_max_audio_bytes, max_image_bytes=settings.lipsync_max_image_bytes
+    )
+    app.include_router(lipsync_router(services.renderer, services.workers, gate, limits))
+    app.include_router(lipsync_rest(services.renderer, services.workers, limits))
 
 
 def _open_tracks(app: FastAPI, services: Services, settings: Settings) -> None:

@@ -13,25 +13,37 @@ from anyio.abc import TaskGroup
 from app.accounts.administrator import Administrator, appoint
 from app.accounts.passwords import PASSWORD_POOL
 from app.assembly.accounts import build_accounts
-from app.assembly.catalogue import build_catalogue, build_identifier, build_intake, build_readers, build_store
+from app.assembly.callbacks import build_callbacks, build_event_url, build_signature
+from app.assembly.calls import build_audio_files, build_processors
+from app.assembly.catalogue import (
+    build_catalogue,
+    build_identifier,
+    build_intake,
+    build_preparation,
+    build_readers,
+    build_store,
+)
+from app.assembly.lipsync import build_renderer, portraits_at_once
 from app.assembly.speech import build_synthesizer
 from app.assembly.speech_figures import SpeechFigures
 from app.assembly.storage import database_url
 from app.assembly.streams import build_hearings
 from app.assembly.takes import build_caller, build_studio, build_webhooks
+from app.calls.shared_reads import SharedReads
+from app.calls.sounds import Sounds
 from app.errors import Unavailable
 from app.fingerprint.follower import INDEX_POOL
 from app.fingerprint.hearings import RECOGNITION_POOL
 from app.fingerprint.identifier import IDENTIFICATION_POOL
+from app.fingerprint.preparation import PREPARATION_POOL
+from app.lipsync.renderer import PORTRAIT_POOL
 from app.runtime.connections import Connections
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
 from app.runtime.metrics import Metrics
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers
 from app.settings import Settings
-from app.tts.disk_cache import FILES_POOL
 from app.tts.kept_statistics import KeptStatistics
 from app.tts.sql import StatisticsTable
-from app.tts.tape import CODEC_POOL
 
 
 class Services:
@@ -55,8 +67,10 @@ class Services:
                 FILES_POOL: 4,
                 PASSWORD_POOL: max(1, cores // 2),
                 INDEX_POOL: 2,
-                RECOGNITION_POOL: cores,
+                RECOGNITION_POOL: 1,
                 IDENTIFICATION_POOL: settings.recognize_at_once,
+                PREPARATION_POOL: 1,
+                PORTRAIT_POOL: portraits_at_once(settings),
             }
         )
         self.metrics = Metrics()
@@ -77,11 +91,20 @@ class Services:
             on_done=lambda status: self.metrics.takes_done(status).inc(),
         )
         store = build_store(self.database)
-        self.catalogue = build_catalogue(settings, store, self.workers)
+        self.preparation = build_preparation(settings, self.workers)
+        self.catalogue = build_catalogue(settings, store, self.workers, prepare=self.preparation.wait)
         self.hearings = build_hearings(settings, self.catalogue, self.workers, self.metrics)
         self.readers = build_readers(settings)
         self.intake = build_intake(settings, store, self.readers, self.workers)
         self.identifier = build_identifier(settings, self.catalogue, self.readers, self.workers)
+        self.renderer = build_renderer(settings, self.workers)
+        self.audio_files = build_audio_files(settings, self.workers)
+        self.shared_reads = SharedReads(self.workers)
+        self.sounds = Sounds(self.workers)
+        self.event_url = build_event_url(settings)
+        self.callbacks = build_callbacks(settings, self.database)
+        self.callback_signature = build_signature(settings)
+        self.call_processors = build_processors(self.synthesizer, self.hearings, self.catalogue)
         self._open = AsyncExitStack()
         self._group: TaskGroup
 
@@ -98,6 +121,7 @@ class Services:
             await stack.enter_async_context(self.webhooks)
             await stack.enter_async_context(self.studio)
             await stack.enter_async_context(self.readers)
+            await stack.enter_async_context(self.preparation)
             await stack.enter_async_context(self.catalogue)
             await stack.enter_async_context(self.hearings)
             self._group = await stack.enter_async_context(anyio.create_task_group())

@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     """SQLAlchemy URL; empty for a SQLite file in DATA_DIR."""
 
     auth_required: bool = False
-    """True closes all but /health, /ready, the page's scripts and logging in to callers without a credential."""
+    """True closes all but /health, /ready, /callback, pages and logging in to callers without a credential."""
     auth_secret: str = ""
     """Key of bearer tokens and signed URLs, at least 32 characters; empty keeps a generated one in DATA_DIR."""
     api_keys: Names = ()
@@ -170,10 +170,46 @@ class Settings(BaseSettings):
     recognize_max_waiting: Count = 16
     """Files that may wait to be recognised, while they arrive and afterwards; others are refused."""
 
+    lipsync_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+    """Longest time from the order of a talking portrait to its video, waiting included."""
+    lipsync_max_audio_bytes: Bytes = 50 * 1024 * 1024
+    """Largest sound file that a portrait may speak."""
+    lipsync_max_image_bytes: Bytes = 10 * 1024 * 1024
+    """Largest picture file that may speak."""
+    lipsync_max_seconds: PositiveInt = 3600
+    """Longest sound that a portrait may speak."""
+    lipsync_at_once: Count = 0
+    """Portraits that are drawn at the same time; 0 takes one a core, at most four."""
+    lipsync_max_waiting: Count = 16
+    """Portraits that may wait for that."""
+    lipsync_cache_bytes: Bytes = 256 * 1024 * 1024
+    """Memory for pictures that have spoken, so that they are looked at once."""
+    lipsync_device: str = "auto"
+    """Where the portrait networks run: auto, cpu, cuda or cuda:1."""
+    lipsync_max_connections: Count = 0
+    """Connections to /ws/lip-sync, all addresses together."""
+    lipsync_max_connections_per_ip: Count = 0
+    """Those from one address (IPv6: one /64)."""
+
     wyoming_port: Annotated[int, Field(ge=0, le=65535)] = 0
     """TCP port of the Wyoming protocol, for Home Assistant: usually 10200; 0 turns it off."""
     wyoming_max_connections: Count = 64
     """Connections of the Wyoming protocol."""
+
+    audio_files_dir: Path = Path("audio_files")
+    """Folder of the sound files that /ws/play plays and /audio gives away."""
+    calls_max_connections: Count = 1000
+    """Connections to /ws/echo and /ws/play, all addresses together."""
+    calls_max_connections_per_ip: Count = 0
+    """Those from one address (IPv6: one /64); a call platform has few."""
+    calls_idle_timeout_seconds: Seconds = 300.0
+    """Time without a message after which /ws/echo is closed; 0 never closes it."""
+    host_name: str = "http://localhost:8000"
+    """Where a call platform reaches this server; it reports to /callback there, whether that is said here or not."""
+    vonage_signature_secret: str = ""
+    """Signature secret of the Vonage account; with it, /callback takes what that account signed and nothing else."""
+    callbacks_kept: Count = 10_000
+    """Reports of call platforms that are kept, the newest ones."""
 
     danmu_max_connections: Count = 2000
     """Connections to /ws, all addresses together."""

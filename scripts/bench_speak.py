@@ -28,7 +28,7 @@ from app.api.speak.answers import encode_item
 from app.runtime.auth import Authority
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
 from app.runtime.queue import Priority
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers
 from app.takes.casting import Casting
 from app.takes.ids import Ids, Kind, time_ms
 from app.takes.model import models
@@ -42,10 +42,8 @@ from app.takes.take import Recorded, Status, Take, TakeRequest, Wording
 from app.takes.voice import Voice
 from app.tts.backends.espeak import Espeak
 from app.tts.cache import SpeechCache
-from app.tts.disk_cache import FILES_POOL
 from app.tts.leveler import Leveler
 from app.tts.synthesizer import Synthesizer
-from app.tts.tape import CODEC_POOL
 
 OWNER = "bench"
 SECRET = secrets.token_urlsafe(32)

@@ -25,15 +25,13 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from app.runtime.database import READ_POOL, WRITE_POOL, Database  # noqa: E402
-from app.runtime.workers import Workers  # noqa: E402
+from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers  # noqa: E402
 from app.takes.deliveries import Delivery, Hook  # noqa: E402
 from app.takes.ids import Ids, Kind, time_ms  # noqa: E402
 from app.takes.recordings import COPIES, Recordings  # noqa: E402
 from app.takes.sql import SqlDeliveries, SqlStore  # noqa: E402
 from app.takes.store import Page  # noqa: E402
 from app.takes.take import Recorded, Status, Take, TakeRequest, Webhook, Wording  # noqa: E402
-from app.tts.disk_cache import FILES_POOL  # noqa: E402
-from app.tts.tape import CODEC_POOL  # noqa: E402
 
 MIB = 1024 * 1024
 ACCOUNTS = 100

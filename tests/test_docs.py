@@ -13,8 +13,10 @@ ROOT = Path(__file__).parents[1]
 ACCOUNTS = (ROOT / "app" / "api" / "accounts" / "README.md").read_text()
 DANMU = (ROOT / "app" / "api" / "danmu" / "README.md").read_text()
 SPEAK = (ROOT / "app" / "api" / "speak" / "README.md").read_text()
+LIPSYNC = (ROOT / "app" / "api" / "lipsync" / "README.md").read_text()
 OPENAI = (ROOT / "app" / "api" / "openai" / "README.md").read_text()
 STREAM = (ROOT / "app" / "api" / "stream" / "README.md").read_text()
+TELEPHONY = (ROOT / "app" / "api" / "telephony" / "README.md").read_text()
 README = (ROOT / "README.md").read_text()
 
 
@@ -36,11 +38,19 @@ def routes(tmp_path_factory) -> set[str]:
 
 def test_every_route_is_told(routes):
     told = set(
-        re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + STREAM + README)
+        re.findall(
+            r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`",
+            ACCOUNTS + DANMU + LIPSYNC + OPENAI + SPEAK + STREAM + TELEPHONY + README,
+        )
     )
     assert routes <= told
 
 
 def test_no_route_is_told_that_is_not_there(routes):
-    told = set(re.findall(r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`", ACCOUNTS + DANMU + OPENAI + SPEAK + README))
+    told = set(
+        re.findall(
+            r"`(?:GET|POST|PUT|PATCH|DELETE) (/[^`]*)`",
+            ACCOUNTS + DANMU + LIPSYNC + OPENAI + SPEAK + TELEPHONY + README,
+        )
+    )
     assert told - {"/", "/docs"} <= routes

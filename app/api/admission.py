@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from app.errors import Draining, Overloaded, Unavailable
 from app.runtime.connections import Connection, Gate
 from app.runtime.server import EXTENSION
-from app.runtime.session import Divert, DivertText
+from app.runtime.session import Divert, DivertText, SendNow
 
 
 async def admit(socket: WebSocket, gate: Gate, *, key: str | None = None) -> Connection | None:
@@ -45,9 +45,9 @@ def divert_text_of(socket: WebSocket) -> DivertText | None:
     return divert_text
 
 
-def send_now_of(socket: WebSocket) -> Callable[[str], bool] | None:
-    """Return what sends text without a wait, or tells that it cannot, None under a server that has no such thing."""
-    send_now: Callable[[str], bool] | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("send_now")
+def send_now_of(socket: WebSocket) -> SendNow | None:
+    """Return what sends a message without a wait, or tells that it cannot, None under another server."""
+    send_now: SendNow | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("send_now")
     return send_now
 
 

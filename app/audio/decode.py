@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.audio import demux, wav
 from app.audio.demux import ContainerSource, FrameSource
 from app.audio.format import Format, sniff
 from app.audio.pcm import Samples
@@ -18,6 +19,9 @@ from app.errors import InvalidAudio
 
 MIN_SAMPLE_RATE, MAX_SAMPLE_RATE = 1_000, 768_000
 """Hz that a file may have; the lower one bounds how much resampling can make of little."""
+
+STEP_BYTES = 262_144
+"""Of a whole file that are fed at a time where it is decoded in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,42 @@ def decode(
     outlet = _Outlet(sample_rate, max_samples)
     samples = outlet.pour(_blocks(source, data), last=True)
     return Clip(samples, _check_sound(outlet, source, format))
+
+
+def decode_pieces(
+    data: bytes, *, sample_rate: int | None, max_samples: int, max_bytes: int, pcm_rate: int | None = None
+) -> Iterator[Clip]:
+    """Decode a whole file as `decode` does, but yield its sound in pieces; memory: a piece, beside `data`.
+
+    The arguments and errors are those of `decode`. No piece is empty, all have one rate; joined, they are the same.
+    """
+    _check_bytes(len(data), max_bytes)
+    format = sniff(data) if pcm_rate is None else Format.PCM
+    source = _source(format, pcm_rate, whole=True)
+    outlet = _Outlet(sample_rate, max_samples)
+    for block in _steps(source, data):
+        yield from outlet.clips([block])
+    yield from outlet.clips([], last=True)
+    _check_sound(outlet, source, format)
+
+
+def announced_seconds(data: bytes, *, pcm_rate: int | None = None) -> float | None:
+    """Return how long a file says that it sounds, without decoding it; None if it does not tell. For estimates.
+
+    Raises:
+        InvalidAudio: not audio.
+    """
+    format = sniff(data) if pcm_rate is None else Format.PCM
+    if format is Format.PCM and pcm_rate:
+        return len(data) / 2 / pcm_rate
+    if format is not Format.WAV:
+        return demux.announced_seconds(data, format)
+    header = wav.scan_header(data)
+    if header is None:
+        return None
+    there = len(data) - header.data_start
+    told = there if header.data_bytes is None else min(header.data_bytes, there)
+    return told / header.frame_bytes / header.sample_rate
 
 
 class Decoder:
@@ -132,6 +172,12 @@ class _Outlet:
         self.given += len(samples)
         return samples.clip(-1.0, 1.0, out=samples)
 
+    def clips(self, blocks: Iterable[Block], *, last: bool = False) -> Iterator[Clip]:
+        """Yield the same, or nothing if nothing is ready."""
+        samples = self.pour(blocks, last=last)
+        if len(samples) and self.sample_rate is not None:
+            yield Clip(samples, self.sample_rate)
+
     def _pass(self, block: Block) -> Iterator[Samples]:
         rate = self._agree_on_rate(block.sample_rate)
         self._due += len(block.samples) * rate / block.sample_rate
@@ -169,6 +215,14 @@ def _source(format: Format, pcm_rate: int | None, *, whole: bool) -> Source:
 
 def _blocks(source: Source, data: bytes) -> Iterator[Block]:
     yield from source.feed(data)
+    yield from source.finish()
+
+
+def _steps(source: Source, data: bytes) -> Iterator[Block]:
+    """Feed what needs no codec bit by bit: whoever takes it all at once makes copies of it."""
+    step = max(len(data), 1) if isinstance(source, ContainerSource) else STEP_BYTES
+    for start in range(0, len(data), step):
+        yield from source.feed(data[start : start + step])
     yield from source.finish()
 
 

@@ -20,7 +20,7 @@ from av.error import FFmpegError
 from av.packet import Packet
 
 from app.audio.format import ID3_HEADER_BYTES, Format, id3_bytes
-from app.audio.mp4 import aac_track
+from app.audio.mp4 import AAC_FRAME, aac_rate, aac_track
 from app.audio.pcm import Encoding, Samples, tame, unpack
 from app.audio.source import Block
 from app.errors import InvalidAudio
@@ -33,6 +33,8 @@ MAX_CHANNELS = 7
 touch a planar frame of 7.1 ends the process."""
 MAX_BARREN = 1_000
 """Packets in a row that may give no sample; every codec here gives some within the first three."""
+_LEAST_PACKET_BYTES = 4
+"""Of a packet of AAC that is counted."""
 
 _FRAME_CODECS = {Format.MP3: "mp3float", Format.AAC: "aac"}
 _DEMUXERS = {
@@ -152,6 +154,39 @@ class ContainerSource:
             barren = 0 if frames else barren + 1
             if barren > MAX_BARREN:
                 return
+
+
+def announced_seconds(data: bytes, format: Format) -> float | None:
+    """Return how long a file says that it sounds, by its packets and without decoding them; None if they do not tell.
+
+    For estimates only: what can be decoded may be shorter or longer.
+
+    Raises:
+        InvalidAudio: as `ContainerSource`.
+    """
+    try:
+        if format is Format.M4A:
+            return _aac_seconds(data)
+        with closing(_open(data, _DEMUXERS[format])) as container:
+            stream = next(iter(container.streams.audio), None)
+            if stream is None or stream.time_base is None:
+                return None
+            ticks = sum(packet.duration or 0 for packet in container.demux(stream))
+            return float(ticks * stream.time_base) or None
+    except FFmpegError:
+        return None
+
+
+def _aac_seconds(data: bytes) -> float | None:
+    """Count the packets of an m4a, until they cannot be apart: tables may name the same bytes again and again."""
+    track = aac_track(data)
+    left, packets = len(data), 0
+    for packet in track.packets:
+        left -= max(len(packet), _LEAST_PACKET_BYTES)
+        if left < 0:
+            return None
+        packets += 1
+    return packets * AAC_FRAME / aac_rate(track.config)
 
 
 def block_of(frame: AudioFrame) -> Block:

@@ -16,6 +16,10 @@ import numpy.typing as npt
 from app.errors import InvalidAudio
 
 _AAC_OBJECT_TYPE = 0x40  # ISO/IEC 14496-1 table 5: audio ISO/IEC 14496-3
+AAC_FRAME = 1024
+"""Samples of a packet, at the rate of its configuration."""
+_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+"""Hz by index (ISO/IEC 14496-3 table 1.18)."""
 _ES, _DECODER_CONFIG, _SPECIFIC_INFO = 3, 4, 5  # descriptor tags, ISO/IEC 14496-1 table 1
 
 
@@ -50,6 +54,22 @@ def aac_track(data: bytes) -> AacTrack:
         return _first_track(data)
     except struct.error as error:
         raise InvalidAudio(f"m4a has damaged tables: {error}", field="audio") from error
+
+
+def aac_rate(config: bytes) -> int:
+    """Return the sample rate in Hz of an AudioSpecificConfig (ISO/IEC 14496-3 1.6.2.1).
+
+    Raises:
+        InvalidAudio: it is cut off, or its index is reserved.
+    """
+    if len(config) < 2:
+        raise InvalidAudio("m4a has no configuration of its codec", field="audio")
+    index = (config[0] & 7) << 1 | config[1] >> 7
+    if index == 15 and len(config) >= 5:
+        return (int.from_bytes(config[1:5]) >> 7 & 0xFFFFFF) or 1
+    if index >= len(_RATES):
+        raise InvalidAudio(f"m4a has the reserved sample rate {index}", field="audio")
+    return _RATES[index]
 
 
 def _first_track(data: bytes) -> AacTrack:

@@ -7,6 +7,7 @@ itself is ever opened: a playlist that names others reads as damaged.
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -60,13 +61,11 @@ class SoundFile:
         """Open a file; one from strangers `guarded`, so that less is tried with it."""
         self.damage: str | None = None
         """What was met that could not be read."""
-        self._file = _open(path)
-        try:
-            self._container = _demuxed(self._file, guarded=guarded)
+        with ExitStack() as stack:
+            file = stack.enter_context(_open(path))
+            self._container = stack.enter_context(_demuxed(file, guarded=guarded))
             self._stream = _sound_of(self._container)
-        except BaseException:
-            self._file.close()
-            raise
+            self._open = stack.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -74,8 +73,7 @@ class SoundFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._container.close()
-        self._file.close()
+        self._open.close()
 
     @property
     def tags(self) -> Tags:

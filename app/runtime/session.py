@@ -4,7 +4,8 @@ Rules of this file:
 
 1. The reader hands each message to a plain function, which cannot wait: so `cancel`, pings and the end of the
    connection are seen whatever else goes on.
-2. Everything that is sent goes through the bounded outbox and the one writer.
+2. What is sent goes through the bounded outbox and the one writer, or out at once where the server can do that and
+   nothing waits before it.
 3. A job belongs to the session: when the session ends, its jobs are cancelled before `run` returns.
 4. The end is always an explicit close code, sent within `CLOSE_SECONDS` or replaced by cutting the connection.
 5. While the outbox is full the session says so (`on_congestion`), so that nothing more is made for a peer that does not
@@ -12,10 +13,12 @@ Rules of this file:
 6. One task whose job has ended waits for the next: a task that is begun and ended costs 35 µs, a tenth of what a short
    reply costs a server. One that was cancelled ends, for so does everything that it would begin.
 7. Where the server diverts binary messages, they come around the reader, in their order, and in no task of anybody's,
-   where anyio does not work: a stream of audio costs a fraction. They may `post` and `close`, and `start` nothing. Text
-   may overtake them or be overtaken.
+   where anyio does not work: a stream of audio costs a fraction. They may `post` and `close`, and `start` nothing. More
+   than `BURST` of them within `BURST_SECONDS` go through the reader, which lets others work in between.
 8. Text that comes alone is taken around the reader too, while a task waits for the job that it may start; none is
    overtaken.
+9. A patient session does not send away a peer that does not read its replies: it reads nothing more from it until there
+   is room for them. A peer that never reads is left to the server's own guards.
 """
 
 import asyncio
@@ -38,6 +41,8 @@ from app.runtime.pulse import Due, Pulse
 
 logger = logging.getLogger(__name__)
 
+BURST, BURST_SECONDS = 256, 0.005  # as many of the smallest as a core takes in that time
+
 CLOSE_SECONDS = 5.0  # for what is still in the outbox and the close frame, before the connection is cut
 
 NORMAL = 1000
@@ -54,6 +59,9 @@ Divert = Callable[[Callable[[bytes], None] | None], None]
 
 DivertText = Callable[[Callable[[str], bool] | None], None]
 """The same for text that comes alone, to somebody who may leave it to `receive`."""
+
+SendNow = Callable[[Message], bool]
+"""Sends a message if the transport takes it at once, and tells whether it did."""
 
 GONE = (OSError, RuntimeError, WebSocketDisconnect)
 """What uvicorn and Starlette raise when the peer is gone in the middle of a message."""
@@ -112,7 +120,8 @@ class Session:
         is_activity: Callable[[Message], bool] | None = None,
         divert: Divert | None = None,
         divert_text: DivertText | None = None,
-        send_now: Callable[[str], bool] | None = None,
+        send_now: SendNow | None = None,
+        patient: bool = False,
         abort: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -128,7 +137,8 @@ class Session:
             is_activity: tells whether a message keeps the session from being idle; None: every one does.
             divert: gives binary messages to a function at once, and to nobody else; None leaves them to the reader.
             divert_text: offers text to a function at once; None leaves it to the reader.
-            send_now: sends text if the transport takes it at once, and tells whether it did; None: nothing can.
+            send_now: sends a message if the transport takes it at once, and tells whether it did; None: nothing can.
+            patient: whether a peer that does not read is waited for, not sent away.
             abort: cuts the connection without a close frame.
             clock: seconds, monotonic.
         """
@@ -142,6 +152,7 @@ class Session:
         self._divert = divert
         self._divert_text = divert_text
         self._send_now = send_now
+        self._patient = patient
         self._abort = abort
         self._clock = clock
         self._outbox = Outbox(max_messages=limits.outbox_messages, max_size=limits.outbox_size)
@@ -158,22 +169,27 @@ class Session:
         self._ending: Ending | None = None
         self._congested = False
         self._drains = False
+        self._is_writing = False
+        self._is_diverted = False
+        self._burst = 0
+        self._burst_began = 0.0
 
     @property
     def jobs(self) -> int:
         """Jobs that have not ended."""
         return len(self._jobs)
 
-    async def run(self, on_message: Callable[[Message], None]) -> Ending:
+    async def run(self, on_message: Callable[[Message], None], *, begin: Callable[[], None] | None = None) -> Ending:
         """Converse until either side closes; returns how it ended.
 
         `on_message` is called for each message in order and must not block; it may `post`, `start`, `cancel`, `close`.
-        Cancellation ends the session, its jobs first.
+        So may `begin`, which is called once before. Cancellation ends the session, its jobs first.
         """
         try:
             async with anyio.create_task_group() as self._group:
-                if self._divert is not None:
-                    self._divert(partial(self._take, on_message))
+                if begin is not None:
+                    begin()
+                self._divert_to(on_message)
                 if self._divert_text is not None:
                     self._divert_text(partial(self._take_text, on_message))
                 self._group.start_soon(self._write)
@@ -246,15 +262,16 @@ class Session:
         # Nothing follows the answer to a cancel but its end, not even what had just got room. Who is not cancelled goes
         # on without a pause, so the room is still there.
         await anyio.lowlevel.checkpoint_if_cancelled()
-        self._outbox.post(message)
-        self._note_congestion(self._outbox.is_full)
+        if not self._send_at_once(message):
+            self._outbox.post(message)
+            self._note_congestion(self._outbox.is_full)
 
     def post(self, message: Message) -> None:
         """Send a short message without waiting; nothing happens if the session is ending.
 
         A peer that does not read its replies is sent away (1008).
         """
-        if self._ending is not None:
+        if self._ending is not None or self._send_at_once(message):
             return
         try:
             self._outbox.post(message)
@@ -297,18 +314,35 @@ class Session:
             self._hear(on_message, message["bytes"] if text is None else text)
             # Several messages may have come in one segment: let the writer and the jobs go between them.
             await asyncio.sleep(0)
+            if self._patient:
+                await self._outbox.room()
+            self._divert_to(on_message)
+
+    def _divert_to(self, on_message: Callable[[Message], None]) -> None:
+        if self._divert is not None and not self._is_diverted and self._ending is None:
+            self._is_diverted = True
+            self._divert(partial(self._take, on_message))
 
     def _take(self, on_message: Callable[[Message], None], message: bytes) -> None:
         assert self._divert is not None
-        if self._ending is not None:
-            self._divert(None)  # what else comes takes the slow way to be ignored
-            return
-        try:
-            self._hear(on_message, message)
-        except Exception:
-            # The server would cut the connection for it; as a fault in the reader, it is told to the peer.
-            logger.exception("a message failed")
-            self.close(INTERNAL, "internal error")
+        if self._ending is None:
+            try:
+                self._hear(on_message, message)
+            except Exception:
+                # The server would cut the connection for it; as a fault in the reader, it is told to the peer.
+                logger.exception("a message failed")
+                self.close(INTERNAL, "internal error")
+        if self._ending is not None or self._is_too_much():
+            self._is_diverted = False
+            self._divert(None)  # what else comes takes the slow way, where it waits or is ignored
+
+    def _is_too_much(self) -> bool:
+        """Count a diverted message; tell whether those behind it must let others work before."""
+        now = self._clock()
+        if now - self._burst_began > BURST_SECONDS:
+            self._burst_began, self._burst = now, 0
+        self._burst += 1
+        return self._burst > BURST or (self._patient and self._outbox.is_full)
 
     def _take_text(self, on_message: Callable[[Message], None], text: str) -> bool:
         """Hear text, in no task of anybody's, where anyio begins none: so a task must wait for the job it may start."""
@@ -386,11 +420,19 @@ class Session:
         elif not self._beat():
             await self._outbox.wait(self._seconds_until_due())
 
+    def _send_at_once(self, message: Message) -> bool:
+        """Send a message if nothing is before it and the transport takes it; tell whether that was so."""
+        if self._send_now is None or self._is_writing or self._outbox or not self._send_now(message):
+            return False
+        self._pulse.sent(self._clock())
+        return True
+
     async def _transmit(self, message: Message) -> None:
-        if isinstance(message, bytes):
-            await self._socket.send({"type": "websocket.send", "bytes": message})
-        elif self._send_now is None or not self._send_now(message):
-            await self._socket.send({"type": "websocket.send", "text": message})
+        if self._send_now is None or not self._send_now(message):
+            kind = "text" if isinstance(message, str) else "bytes"
+            self._is_writing = True
+            await self._socket.send({"type": "websocket.send", kind: message})
+            self._is_writing = False
         self._pulse.sent(self._clock())
         self._note_congestion(self._outbox.is_full)
 

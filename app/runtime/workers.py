@@ -10,12 +10,17 @@ Rules of this file:
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 
 Result = TypeVar("Result")
+
+CODEC_POOL: Final = "codec"
+"""Name of the threads in which heavy codecs run."""
+FILES_POOL: Final = "files"
+"""Name of the threads that read and write files."""
 
 
 class Workers:

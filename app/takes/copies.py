@@ -9,10 +9,9 @@ from app.audio import wav
 from app.audio.encode import FileEncoder
 from app.audio.format import Format
 from app.errors import InvalidAudio, Unavailable
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, Workers
 from app.takes.draft import Draft
 from app.takes.recording import Recording
-from app.tts.tape import CODEC_POOL
 
 SLICE_BYTES: Final = 256 * 1024
 """What is encoded at once, some 3 s of speech: 20 ms in which the codec's thread serves nobody else."""

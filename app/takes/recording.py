@@ -15,9 +15,8 @@ import anyio
 from app.audio import wav
 from app.audio.pcm import SAMPLE_BYTES
 from app.errors import InvalidAudio, NotFound, Unavailable
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.takes.draft import Draft, OpenFile
-from app.tts.disk_cache import FILES_POOL
 
 MAX_READ_BYTES: Final = 1024 * 1024
 """What one read returns at most, so that nobody holds more than that of a long take."""

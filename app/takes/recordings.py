@@ -18,13 +18,12 @@ import anyio
 from app.audio import wav
 from app.audio.format import Format
 from app.errors import InvalidAudio, InvalidInput, NotFound, Unavailable
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.takes import copies
 from app.takes.draft import Draft, OpenFile
 from app.takes.ids import Kind, is_id
 from app.takes.recording import Recording
 from app.takes.shelf import Shelf
-from app.tts.disk_cache import FILES_POOL
 
 logger = logging.getLogger(__name__)
 

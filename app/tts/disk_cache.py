@@ -27,16 +27,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.tts.disk_entry import name_of, pack, unpack
 from app.tts.speech import Speech
 
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-
-FILES_POOL: Final = "files"
-"""Name of the threads that read and write files."""
 
 BLOCK_BYTES: Final = 4096
 """Files are counted in whole blocks, as the disk does; so many tiny ones are bounded too."""

@@ -16,11 +16,10 @@ import numpy as np
 from app.audio.level import MIN_CHANGE, Level
 from app.audio.loudness import to_amplitude, to_decibels
 from app.audio.pcm import SCALE, Pcm, from_bytes, to_bytes
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, Workers
 from app.tts.acquaintance import Acquaintance, Impression
 from app.tts.levelled_stream import LevelledStream, highest, meter
 from app.tts.speech import Voice
-from app.tts.tape import CODEC_POOL
 
 Result = TypeVar("Result")
 

@@ -25,7 +25,7 @@ from app.errors import (
     WorkerFailed,
 )
 from app.runtime.queue import Priority, WaitingLine
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, Workers
 from app.tts.backend import Backend
 from app.tts.cache import SpeechCache
 from app.tts.caches import Caches
@@ -37,7 +37,7 @@ from app.tts.output import Output
 from app.tts.roster import AUTO, Roster
 from app.tts.score import Part, Pause, Score, perform, play
 from app.tts.speech import BackendReport, Sound, Speech, SpeechRequest, Voice
-from app.tts.tape import CODEC_POOL, Tape
+from app.tts.tape import Tape
 
 Result = TypeVar("Result")
 

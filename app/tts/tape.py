@@ -6,11 +6,8 @@ from app.audio.encode import Encoder
 from app.audio.format import Format
 from app.audio.pcm import from_bytes, to_bytes
 from app.audio.resample import Resampler
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, Workers
 from app.tts.output import Output
-
-CODEC_POOL = "codec"
-"""Name of the thread pool in which heavy codecs run."""
 
 
 class Tape:

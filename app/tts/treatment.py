@@ -19,9 +19,8 @@ from app.audio.pcm import Pcm, Samples, from_bytes, to_bytes, to_float32, to_int
 from app.audio.splice import cut_at_rests
 from app.audio.tilt import Tilt
 from app.audio.timbre import move_formants
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, Workers
 from app.tts.speech import Sound
-from app.tts.tape import CODEC_POOL
 
 Result = TypeVar("Result")
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.audio import wav
-from app.audio.decode import Decoder, decode
+from app.audio.decode import Decoder, announced_seconds, decode, decode_pieces
 from app.audio.encode import Encoder, encode
 from app.audio.format import Format
 from app.audio.muxer import RECIPES, Muxer
@@ -211,3 +211,52 @@ def test_damage_gives_sound_or_a_refusal_and_nothing_else(format, data):
     except InvalidAudio:
         return
     assert np.isfinite(clip.samples).all() and np.abs(clip.samples).max() <= 1
+
+
+@pytest.mark.parametrize("sample_rate", [16_000, None])
+@pytest.mark.parametrize("format", NAMED)
+def test_the_pieces_of_a_file_are_its_sound(format, sample_rate):
+    data = file_of(format, seconds=2.0)
+
+    clips = list(decode_pieces(data, sample_rate=sample_rate, **BOUNDS))
+
+    whole = decode(data, sample_rate=sample_rate, **BOUNDS)
+    assert {clip.sample_rate for clip in clips} == {whole.sample_rate}
+    assert all(len(clip.samples) for clip in clips)
+    assert np.array_equal(np.concatenate([clip.samples for clip in clips]), whole.samples)
+
+
+def test_pieces_of_half_an_hour_take_the_memory_of_a_piece():
+    data = silent_flac(1800)
+    tracemalloc.start()
+    seconds = sum(clip.duration for clip in decode_pieces(data, sample_rate=None, max_samples=10**9, max_bytes=10**8))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert seconds == pytest.approx(1800)
+    assert peak < 4_000_000
+
+
+@pytest.mark.parametrize("data", [b"", b"RIFF\0\0\0\0WAVE", b"no sound"])
+def test_what_is_no_sound_has_no_pieces(data):
+    with pytest.raises(InvalidAudio):
+        list(decode_pieces(data, sample_rate=None, **BOUNDS))
+
+
+@pytest.mark.parametrize("format", NAMED)
+def test_a_file_tells_how_long_it_sounds(format):
+    data = file_of(format, seconds=3.0)
+
+    assert announced_seconds(data) == pytest.approx(3.0, abs=0.15)
+
+
+def test_raw_pcm_is_as_long_as_its_bytes():
+    assert announced_seconds(chirp_pcm(), pcm_rate=24_000) == 1.0
+
+
+def test_a_header_without_an_end_tells_no_length():
+    assert announced_seconds(b"RIFF\0\0\0\0WAVE") is None
+
+
+def test_a_damaged_file_tells_no_length():
+    assert announced_seconds(b"fLaC" + bytes(100)) is None

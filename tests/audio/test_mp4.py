@@ -2,9 +2,10 @@ import struct
 
 import pytest
 
+from app.audio.decode import announced_seconds
 from app.audio.encode import Encoder, encode
 from app.audio.format import Format
-from app.audio.mp4 import aac_track
+from app.audio.mp4 import aac_rate, aac_track
 from app.errors import InvalidAudio
 from tests.audio.signals import chirp_pcm
 
@@ -135,6 +136,14 @@ def test_tables_that_lie_end_at_the_end_of_the_file(changes):
     assert len(packets_of(data)) <= len(data)
 
 
+def test_packets_that_cannot_be_apart_tell_no_length():
+    data = rebuilt(
+        fragmented_file(), {b"trun": struct.pack(">II", 0, 60_000_000), b"tfhd": struct.pack(">III", 16, 1, 1)}
+    )
+
+    assert announced_seconds(data) is None
+
+
 def test_runs_of_several_lengths_follow_the_chunks():
     sizes = struct.pack(">4xIIIII", 0, 3, 10, 20, 30)
     runs = struct.pack(">4xI6I", 2, 1, 2, 1, 2, 1, 1)
@@ -232,3 +241,18 @@ def test_a_file_without_an_aac_track_is_refused(data, message):
 
 def test_a_track_without_a_clock_has_no_padding():
     assert aac_track(rebuilt(whole_file(), {b"mdhd": bytes(24)})).padding == 0
+
+
+@pytest.mark.parametrize(("config", "rate"), [("1190", 48_000), ("1210", 44_100), ("1408", 16_000)])
+def test_a_configuration_tells_its_rate_by_an_index(config, rate):
+    assert aac_rate(bytes.fromhex(config)) == rate
+
+
+def test_a_configuration_may_have_the_rate_itself():
+    assert aac_rate(b"\x17" + (1 << 31 | 23_456 << 7).to_bytes(4)) == 23_456
+
+
+@pytest.mark.parametrize("config", ["", "11", "1680", "1780"])
+def test_a_configuration_without_a_rate_is_refused(config):
+    with pytest.raises(InvalidAudio):
+        aac_rate(bytes.fromhex(config))

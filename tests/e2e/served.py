@@ -31,6 +31,13 @@ class Served:
     def log(self) -> str:
         return self._log.read_text()
 
+    def tells(self, line: str) -> bool:
+        """Tell whether the log has, or soon gets, such a line: it follows the answer."""
+        deadline = time.monotonic() + 10
+        while line not in self.log and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return line in self.log
+
     def get(self, path: str, **headers: str) -> tuple[int, bytes]:
         request = urllib.request.Request(self.url + path, headers=headers)
         try:

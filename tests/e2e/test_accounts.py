@@ -86,7 +86,7 @@ def test_the_published_client_goes_on_when_its_token_expires(tmp_path, monkeypat
             assert speak.access_token != first
         assert "path=/auth/refresh method=POST status=200" in server.log
         assert server.log.count("path=/auth/login") == 1
-        assert "path=/auth/logout method=POST status=204" in server.log
+        assert server.tells("path=/auth/logout method=POST status=204")
 
 
 @pytest.mark.parametrize(

@@ -162,12 +162,12 @@ async def test_text_of_any_size_comes_back_in_one_frame(size: int) -> None:
 
 
 @both_loops
-async def test_text_is_sent_now_while_the_connection_is_open_and_writable() -> None:
+async def test_messages_are_sent_now_while_the_connection_is_open_and_writable() -> None:
     told: list[bool] = []
 
     async def talk(scope: Scope, receive: Receive, send: Send) -> None:
         send_now = scope["extensions"][EXTENSION]["send_now"]
-        told.append(send_now("now"))
+        told.append(send_now("now") and send_now(b"bytes"))
         await send({"type": "websocket.send", "text": "then"})
         while send_now("x" * 65_536):
             pass
@@ -176,7 +176,8 @@ async def test_text_is_sent_now_while_the_connection_is_open_and_writable() -> N
 
     async with serve(App(talk)) as live, wire(live.port) as client:
         await client.open("/small")
-        assert [await client.read_frame() for _ in range(2)] == [(TEXT, b"now"), (TEXT, b"then")]
+        heard = [await client.read_frame() for _ in range(3)]
+        assert heard == [(TEXT, b"now"), (BINARY, b"bytes"), (TEXT, b"then")]
         while (heard := await client.read_frame())[0] == TEXT:
             assert heard == (TEXT, b"x" * 65_536)
     assert told == [True, False]
@@ -829,6 +830,27 @@ async def test_a_message_that_is_too_large_is_refused_also_where_it_would_be_div
         await client.open("/small")
         await client.send(frame(BINARY, b"x" * (LIMIT + 1)))
         assert (await client.read_close())[0] == 1009
+
+
+async def test_what_is_diverted_overtakes_nothing_that_came_before_it() -> None:
+    heard: list[Any] = []
+
+    async def listen(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "websocket.send", "text": "begin"})
+        await anyio.sleep(0.05)  # messages come meanwhile, more than are parsed at once
+        scope["extensions"][EXTENSION]["divert"](lambda message: heard.append(int(message[:2])))
+        while (message := await receive())["type"] == "websocket.receive":
+            heard.append(int((message.get("bytes") or message["text"])[:2]))
+            if heard[-1] == 99:
+                await send({"type": "websocket.close", "code": 1000})
+
+    kinds = [TEXT if number in (0, 33, 34, 99) else BINARY for number in range(100)]
+    async with serve(App(listen)) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.read_frame()
+        await client.send(b"".join(frame(kind, b"%02d" % n + bytes(1_000)) for n, kind in enumerate(kinds)))
+        assert (await client.read_close())[0] == 1000
+    assert heard == list(range(100))
 
 
 async def test_what_comes_after_diverting_has_ended_is_received() -> None:

@@ -15,6 +15,8 @@ from app.errors import Draining, InvalidInput, Overloaded, SessionClosed
 from app.runtime.outbox import POSTED_BEYOND_MARK, Message
 from app.runtime.session import (
     ABNORMAL,
+    BURST,
+    BURST_SECONDS,
     CLOSE_SECONDS,
     GOING_AWAY,
     INTERNAL,
@@ -232,20 +234,41 @@ async def test_a_session_without_callbacks_needs_none() -> None:
         assert talk.session.jobs == 0
 
 
-@pytest.mark.parametrize(("takes", "past", "through"), [(True, ["a", "c"], [b"b"]), (False, [], ["a", b"b", "c"])])
-async def test_text_goes_past_the_socket_if_it_is_taken_at_once(
-    takes: bool, past: list[str], through: list[Message]
-) -> None:
-    sent: list[str] = []
+@pytest.mark.parametrize("takes", [True, False])
+async def test_messages_go_past_the_socket_if_they_are_taken_at_once(takes: bool) -> None:
+    sent: list[Message] = []
 
-    def send_now(text: str) -> bool:
-        sent.extend([text] if takes else [])
+    def send_now(message: Message) -> bool:
+        sent.extend([message] if takes else [])
         return takes
 
     async with Talk(send_now=send_now) as talk:
         await talk.start("job", partial(send, talk.session, "a", b"b", "c"))
-        assert sent == past
-        assert talk.socket.heard == through
+        talk.session.post(b"d")
+        await settle()
+        assert (sent, talk.socket.heard) == ((["a", b"b", "c", b"d"], []) if takes else ([], ["a", b"b", "c", b"d"]))
+
+
+async def test_nothing_goes_past_what_waits_before_it() -> None:
+    sent: list[Message] = []
+    is_open = False
+
+    def send_now(message: Message) -> bool:
+        sent.extend([message] if is_open else [])
+        return is_open
+
+    async with Talk(send_now=send_now) as talk:
+        talk.socket.stop_reading()
+        talk.session.post("a")
+        await settle()
+        is_open = True
+        talk.session.post("b")
+        talk.socket.read_again()
+        talk.session.post("c")
+        assert sent == []
+        await settle()
+        talk.session.post("d")
+        assert (talk.socket.heard, sent) == (["a"], ["b", "c", "d"])
 
 
 # Jobs
@@ -586,6 +609,58 @@ async def test_nothing_is_diverted_to_a_session_that_has_ended() -> None:
         diverter.bring(b"late")
         assert diverter.take is None
     assert talk.received == []
+
+
+async def test_a_patient_session_reads_no_further_than_it_may_answer() -> None:
+    diverter = Diverter()
+    async with Talk(SMALL, divert=diverter, patient=True) as talk:
+        talk.on_message = talk.session.post
+        talk.socket.stop_reading()
+        diverter.bring(b"1")
+        await settle()
+        diverter.bring(b"2")
+        diverter.bring(b"3")
+        assert diverter.take is None
+        talk.socket.say(*(b"%d" % n for n in range(4, 400)))
+        await settle()
+        assert diverter.take is None
+        talk.socket.read_again()
+        await anyio.sleep(1)
+        diverter.bring(b"400")
+        await settle()
+        assert talk.socket.heard == [b"%d" % n for n in range(1, 401)]
+        assert talk.socket.closed is None
+
+
+async def test_many_messages_at_once_let_others_work_in_between() -> None:
+    diverter = Diverter()
+    async with Talk(divert=diverter) as talk:
+        for _ in range(BURST):
+            diverter.bring(b"")
+        assert diverter.take is not None
+        diverter.bring(b"")
+        assert diverter.take is None
+        await anyio.sleep(2 * BURST_SECONDS)
+        talk.socket.say(b"")
+        await settle()
+        diverter.bring(b"")
+        assert diverter.take is not None
+    assert len(talk.received) == BURST + 3
+
+
+async def test_a_session_may_begin_with_a_job() -> None:
+    socket = FakeSocket()
+    session = Session(socket, QUIET)
+
+    async def play() -> None:
+        await session.send(b"music")
+        session.close()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(session.run, lambda message: None, begin=lambda: session.start("play", play)))
+        await settle()
+        socket.hang_up()
+    assert (socket.heard, socket.closed) == ([b"music"], (NORMAL, ""))
 
 
 class TextDiverter:

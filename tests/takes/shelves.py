@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers
 from app.takes.ids import Ids, Kind
 from app.takes.recordings import Recordings
-from app.tts.disk_cache import FILES_POOL
-from app.tts.tape import CODEC_POOL
 
 START = 1_700_000_000.0
 

@@ -6,12 +6,10 @@ import pytest
 from app.audio.encode import FileEncoder
 from app.audio.format import Format
 from app.errors import InvalidAudio
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers
 from app.takes import copies
 from app.takes.recordings import COPIES
 from app.takes.shelf import Shelf
-from app.tts.disk_cache import FILES_POOL
-from app.tts.tape import CODEC_POOL
 from tests.takes.shelves import IDS, no_room_behind, recordings
 
 pytestmark = pytest.mark.anyio

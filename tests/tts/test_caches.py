@@ -4,11 +4,11 @@ import anyio
 import pytest
 
 from app.audio.format import Format
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 from app.tts import caches as module
 from app.tts.cache import SpeechCache
 from app.tts.caches import SWEEP_SECONDS, Caches
-from app.tts.disk_cache import FILES_POOL, DiskCache
+from app.tts.disk_cache import DiskCache
 from app.tts.speech import Gender, Speech, Voice
 
 pytestmark = pytest.mark.anyio

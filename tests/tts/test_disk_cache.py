@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.audio.format import Format
-from app.runtime.workers import Workers
-from app.tts.disk_cache import ABANDONED_SECONDS, BLOCK_BYTES, FILES_POOL, SPARE, DiskCache
+from app.runtime.workers import FILES_POOL, Workers
+from app.tts.disk_cache import ABANDONED_SECONDS, BLOCK_BYTES, SPARE, DiskCache
 from app.tts.disk_entry import name_of, pack, unpack
 from app.tts.speech import Gender, Mark, MarkKind, Speech, Voice
 

@@ -57,6 +57,6 @@ def test_runs_joined_are_the_text_and_neighbours_differ(text, main):
 
 @pytest.mark.parametrize("unit", ["a。", "さ今", "word ", "今a", "。", "안a "])
 def test_ten_thousand_characters_take_little_time(unit):
-    started = time.process_time()
+    started = time.thread_time()
     runs((unit * 10_000)[:10_000], main="zh-CN")
-    assert time.process_time() - started < 1.0
+    assert time.thread_time() - started < 1.0

@@ -188,9 +188,9 @@ def test_no_document_type_is_read(doctype):
     ],
 )
 def test_the_largest_markup_takes_little_time(markup):
-    started = time.process_time()
+    started = time.thread_time()
     parse(markup)
-    assert time.process_time() - started < 1.0
+    assert time.thread_time() - started < 1.0
 
 
 @given(st.text(XML_CHARACTERS, min_size=1).filter(lambda text: text.strip()))

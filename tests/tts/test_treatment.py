@@ -7,9 +7,8 @@ import pytest
 
 from app.audio.melody import follow
 from app.audio.pcm import from_bytes, to_bytes, to_float32, to_int16
-from app.runtime.workers import Workers
+from app.runtime.workers import CODEC_POOL, Workers
 from app.tts.speech import Mark, MarkKind, Sound
-from app.tts.tape import CODEC_POOL
 from app.tts.treatment import PIECE_SECONDS, Treatment, treat
 from tests.audio.voice import RATE, fundamental, hiss, semitones, silence, vowel
 

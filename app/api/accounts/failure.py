@@ -7,9 +7,9 @@ from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse, Response
 
+from app.api.door_route import DoorRoute, Refusal
 from app.errors import (
     ChorusError,
     Denied,
@@ -53,21 +53,22 @@ def explain(error: RequestValidationError) -> JSONResponse:
     return JSONResponse({"detail": told}, status_code=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
-class AccountsRoute(APIRoute):
+class AccountsRoute(DoorRoute):
     """A route that tells errors in this door's shape, and whose answers no cache may keep (RFC 6749, 5.1)."""
 
+    def answer(self, request: Request, error: Refusal) -> Response | None:
+        """Answer an error of the engine or a request that is not as it must be."""
+        if isinstance(error, RequestValidationError):
+            return explain(error)
+        return failure(error) if isinstance(error, ChorusError) else None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler, as FastAPI's documentation of custom routes does."""
+        """Mark every answer."""
         handle = super().get_route_handler()
 
-        async def handle_or_explain(request: Request) -> Response:
-            try:
-                response = await handle(request)
-            except ChorusError as error:
-                response = failure(error)
-            except RequestValidationError as error:
-                response = explain(error)
+        async def handle_and_mark(request: Request) -> Response:
+            response = await handle(request)
             response.headers["Cache-Control"] = "no-store"
             return response
 
-        return handle_or_explain
+        return handle_and_mark

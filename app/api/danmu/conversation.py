@@ -12,7 +12,7 @@ from app.api.danmu import messages
 from app.api.danmu.chunks import Chunks
 from app.errors import ChorusError, NothingToSpeak, RateLimited, TextTooLong
 from app.runtime.limits import TokenBucket
-from app.runtime.session import POLICY, DivertText, Ending, Session, SessionLimits, Socket
+from app.runtime.session import POLICY, DivertText, Ending, SendNow, Session, SessionLimits, Socket
 from app.tts.speech import Speech, SpeechRequest
 from app.tts.synthesizer import Synthesizer
 
@@ -41,7 +41,7 @@ class Conversation:
         limits: DanmuLimits,
         *,
         divert_text: DivertText | None = None,
-        send_now: Callable[[str], bool] | None = None,
+        send_now: SendNow | None = None,
         abort: Callable[[], None] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:

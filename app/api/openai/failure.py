@@ -1,16 +1,16 @@
 """How this door answers an error: `{"error": {"message", "type", "param", "code"}}`, as OpenAI does."""
 
 import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from app.api.door_route import DoorRoute, Refusal
 from app.api.openai.messages import SpeechBody
 from app.errors import (
     BackendUnavailable,
@@ -99,22 +99,16 @@ def explain(errors: Sequence[Any]) -> JSONResponse:
     return _refuse(HTTPStatus.BAD_REQUEST, f"Invalid '{param}': {first['msg']}", param, code)
 
 
-class OpenAIRoute(APIRoute):
+class OpenAIRoute(DoorRoute):
     """A route whose refusals of the framework's (422, 400) are told in this door's shape."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler, as FastAPI's documentation of custom routes does."""
-        handle = super().get_route_handler()
-
-        async def handle_or_explain(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return explain(error.errors())
-            except HTTPException as error:
-                return _refuse(HTTPStatus(error.status_code), error.detail, None, "invalid_body")
-
-        return handle_or_explain
+    def answer(self, request: Request, error: Refusal) -> Response | None:
+        """Answer a request that is not as it must be; its handlers tell the engine's errors themselves."""
+        if isinstance(error, RequestValidationError):
+            return explain(error.errors())
+        if isinstance(error, HTTPException):
+            return _refuse(HTTPStatus(error.status_code), error.detail, None, "invalid_body")
+        return None
 
 
 def _param(error: ChorusError) -> str | None:

@@ -1,16 +1,14 @@
 """How the REST routes of this door answer an error: `{"detail": …}`, in words that clients print."""
 
 import math
-from collections.abc import Callable, Coroutine
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
+from app.api.door_route import DoorRoute, Refusal
 from app.api.speak.schemas import explain
 from app.errors import (
     BodyTooLarge,
@@ -66,19 +64,11 @@ def failure(error: ChorusError) -> JSONResponse:
     return JSONResponse(content, status_code=status, headers=headers)
 
 
-class SpeakRoute(APIRoute):
+class SpeakRoute(DoorRoute):
     """A route whose errors are answered in this door's shape, the framework's (422) among them."""
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Wrap the handler, as FastAPI's documentation of custom routes does."""
-        handle = super().get_route_handler()
-
-        async def handle_or_explain(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                return failure(explain(error.errors()))
-            except ChorusError as error:
-                return failure(error)
-
-        return handle_or_explain
+    def answer(self, request: Request, error: Refusal) -> Response | None:
+        """Answer an error of the engine or a request that is not as it must be."""
+        if isinstance(error, RequestValidationError):
+            return failure(explain(error.errors()))
+        return failure(error) if isinstance(error, ChorusError) else None

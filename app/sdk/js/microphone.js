@@ -10,7 +10,7 @@ const BLOCKS_PER_SECOND = 32; // a level that follows the music, and few message
 const QUANTUM = 128; // samples that browsers process at once
 
 // What makes speech clear in a call spoils music.
-const AS_IT_IS = { echoCancellation: false, noiseSuppression: false, autoGainControl: false, channelCount: { ideal: 1 } };
+const treatment = (isOn) => ({ echoCancellation: isOn, noiseSuppression: isOn, autoGainControl: isOn });
 
 /** There is no microphone, or this page may not use it. */
 export class NoMicrophone extends Error {
@@ -42,21 +42,23 @@ export class Microphone extends EventTarget {
    * @param {number} sampleRate Hz
    * @param {object} [options]
    * @param {string} [options.deviceId] of `navigator.mediaDevices.enumerateDevices()`; the user's choice without it
+   * @param {boolean} [options.isCall] whether the browser shall take out of it what comes from the loudspeaker, and noise
    * @param {MediaDevices} [options.mediaDevices]
    * @param {typeof AudioContext} [options.AudioContext]
    * @param {typeof AudioWorkletNode} [options.AudioWorkletNode]
    * @returns {Promise<Microphone>}
    * @throws {NoMicrophone}
    */
-  static async open(sampleRate, { deviceId, mediaDevices = globalThis.navigator?.mediaDevices, ...classes } = {}) {
+  static async open(sampleRate, options = {}) {
+    const { deviceId, isCall = false, mediaDevices = globalThis.navigator?.mediaDevices, ...classes } = options;
     const { AudioContext, AudioWorkletNode } = { ...browser(), ...classes };
     if (!mediaDevices) {
       throw new NoMicrophone("Browsers give a microphone only to pages of https and of localhost.");
     }
     let stream;
     try {
-      const audio = deviceId ? { ...AS_IT_IS, deviceId: { exact: deviceId } } : AS_IT_IS;
-      stream = await mediaDevices.getUserMedia({ audio });
+      const device = deviceId ? { deviceId: { exact: deviceId } } : {};
+      stream = await mediaDevices.getUserMedia({ audio: { ...treatment(isCall), channelCount: { ideal: 1 }, ...device } });
     } catch (error) {
       throw new NoMicrophone(why(error), error);
     }

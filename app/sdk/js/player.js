@@ -96,6 +96,11 @@ export class Player extends EventTarget {
     return Math.min(Math.max(heard, 0), this.#playing.duration);
   }
 
+  /** Seconds until all that can be played has been heard. */
+  get ahead() {
+    return Math.max(0, this.#freeAt - this.#context.currentTime);
+  }
+
   /** Ask the browser for sound; it agrees only within a gesture of the user, or where it always does. */
   async unlock() {
     // Not awaited for ever: without a gesture some browsers leave the promise open.

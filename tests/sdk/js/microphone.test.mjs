@@ -27,6 +27,13 @@ test("it records at the rate that is wanted, music as it is", async () => {
   assert.deepEqual([audio.echoCancellation, audio.noiseSuppression, audio.autoGainControl], [false, false, false]);
 });
 
+test("in a call the browser takes out what is no voice", async () => {
+  const { made } = await opened({}, { isCall: true, deviceId: "usb" });
+  const [{ audio }] = made.asked;
+  assert.deepEqual([audio.echoCancellation, audio.noiseSuppression, audio.autoGainControl], [true, true, true]);
+  assert.deepEqual(audio.deviceId, { exact: "usb" });
+});
+
 test("where the browser records at its own rate only, it is resampled", async () => {
   const { made, microphone, heard } = await opened({ takesAnyRate: false });
   assert.deepEqual(made.contexts.map(({ sampleRate, isClosed }) => [sampleRate, isClosed]), [[22050, true], [48000, false]]);

@@ -105,6 +105,19 @@ test("the position is that of the piece that plays", async () => {
   assert.equal(made.position, 2);
 });
 
+test("it is known how much is to be heard yet", async () => {
+  const { made, context } = player();
+  assert.equal(made.ahead, 0);
+  made.enqueue(seconds(2));
+  made.enqueue(seconds(3));
+  await settle();
+  assert.equal(made.ahead, 5 + LEAD);
+  context.currentTime = 9;
+  assert.equal(made.ahead, 0);
+  made.clear();
+  assert.equal(made.ahead, 0);
+});
+
 test("sound waits for a gesture where the browser wants one", async () => {
   const context = new FakeAudioContext();
   const gestures = new EventTarget();
