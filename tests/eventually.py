@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 
 
-async def eventually(condition: Callable[[], bool], *, within: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], *, within: float = 60.0) -> None:
     """Return once the condition holds.
 
     Raises:

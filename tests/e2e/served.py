@@ -33,7 +33,7 @@ class Served:
 
     def tells(self, line: str) -> bool:
         """Tell whether the log has, or soon gets, such a line: it follows the answer."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while line not in self.log and time.monotonic() < deadline:
             time.sleep(0.02)
         return line in self.log
