@@ -25,7 +25,7 @@ class Order:
     audio: bytes
     """A file of any format that `audio/decode.py` reads."""
     image: bytes
-    """A file of any format that `picture.py` reads."""
+    """A file of any format that `picture.py` reads; empty where there is a film."""
     model: str
     """Who is to draw: `warp`, `nota_wav2lip`, `wav2lip`."""
     face: Wanted = None
@@ -46,6 +46,8 @@ class Order:
     """Hz; says that the audio is raw int16 little-endian mono."""
     phonemes: tuple[TimedPhoneme, ...] | None = None
     """Of the whole sound, in order; None: they are not known."""
+    video: bytes | None = None
+    """A film of somebody who talks, in the place of the picture: MP4 or MOV."""
 
     def __post_init__(self) -> None:
         """Check what would fail only later, and unclearly."""
@@ -67,6 +69,20 @@ class Progress:
     def share(self) -> float | None:
         """0 to 1."""
         return min(self.frames / self.expected, 1.0) if self.expected else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What is known of a streamed video before its first byte."""
+
+    model_used: str
+    requested_model: str
+    fallback_reason: str | None
+    fps: float
+    width: int
+    """Pixels."""
+    height: int
+    codecs: str
 
 
 @dataclass(frozen=True, slots=True)

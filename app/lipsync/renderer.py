@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Hashable
+from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +13,7 @@ import anyio
 
 from app.audio.decode import announced_seconds
 from app.errors import DeadlineExceeded, InvalidAudio
-from app.lipsync.clip import Order, Portrayal, Progress
+from app.lipsync.clip import Opening, Order, Portrayal, Progress
 from app.lipsync.engines import Chosen, Engines
 from app.lipsync.handover import Stopped
 from app.lipsync.pipeline import Bounds, Pipeline
@@ -59,6 +59,8 @@ class _Job:
     posed: Posed
     expected: int | None
     pipeline: Pipeline
+    is_open: bool = False
+    """Whether it was told what the stream will be."""
     busy_seconds: float = 0.0
     """That it has been drawn for, without those in which nobody took what was drawn."""
     video_bytes: int = 0
@@ -117,11 +119,11 @@ class Renderer:
 
     async def stream(
         self, order: Order, *, client: Hashable, on_progress: OnProgress | None = None
-    ) -> AsyncGenerator[bytes | Portrayal, None]:
-        """Yield the video in fragments as they come, and then what has become of it.
+    ) -> AsyncGenerator[Opening | bytes | Portrayal, None]:
+        """Yield what the video will be, the video in fragments as they come, and then what has become of it.
 
-        Who does not take the fragments makes the drawing wait, but not the clock of the deadline. Leave it by
-        `aclosing`; everything else is as with `render`.
+        Every fragment is a run of whole boxes. Who does not take the fragments makes the drawing wait, but not the
+        clock of the deadline. Leave it by `aclosing`; everything else is as with `render`.
         """
         async with aclosing(self._play(order, client, on_progress, is_streamed=True)) as parts:
             async for part in parts:
@@ -129,7 +131,7 @@ class Renderer:
 
     async def _play(
         self, order: Order, client: Hashable, on_progress: OnProgress | None, *, is_streamed: bool
-    ) -> AsyncGenerator[bytes | Portrayal, None]:
+    ) -> AsyncGenerator[Opening | bytes | Portrayal, None]:
         deadline = self._clock() + self._limits.timeout
         async with self.line.turn(client, patience=self._limits.timeout):
             prepare = partial(self._prepare, order, deadline, is_streamed)
@@ -145,13 +147,15 @@ class Renderer:
                     if step.is_last:
                         break
                     if step.data:
-                        yield step.data
+                        for part in _parts(job, step.data):
+                            yield part
                     self._judge(job)
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._workers.run(PORTRAIT_POOL, partial(self._end, job))
-            if is_streamed and step.data:
-                yield step.data
+            if is_streamed:
+                for part in _parts(job, step.data):
+                    yield part
             yield self._portrayal(job, b"" if is_streamed else step.data)
 
     async def _until(self, deadline: float, function: Callable[[threading.Event], Result], job: _Job | None) -> Result:
@@ -248,3 +252,21 @@ class Renderer:
             video=video,
             video_bytes=job.video_bytes,
         )
+
+
+def _parts(job: _Job, data: bytes) -> Iterator[Opening | bytes]:
+    """Return what a stream yields of its next bytes: before the first of them, what it will be."""
+    if not job.is_open:
+        job.is_open = True
+        chosen, (width, height) = job.chosen, job.sitter.size
+        yield Opening(
+            model_used=chosen.engine.name,
+            requested_model=job.order.model,
+            fallback_reason=chosen.fallback_reason,
+            fps=job.order.fps,
+            width=width,
+            height=height,
+            codecs=job.pipeline.codecs,
+        )
+    if data:
+        yield data

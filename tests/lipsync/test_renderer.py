@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from app.errors import DeadlineExceeded, InvalidAudio, InvalidInput, NoFace, QueueFull, Unavailable
-from app.lipsync.clip import Portrayal, Progress
+from app.lipsync.clip import Opening, Portrayal, Progress
 from app.lipsync.engine import Engine
 from app.lipsync.engines import Engines
 from app.lipsync.network_engine import NetworkEngine
@@ -106,9 +106,11 @@ async def test_an_unknown_model_is_refused():
 async def test_a_stream_comes_in_fragments_and_ends_with_what_it_was():
     studio = Studio()
     async with aclosing(studio.renderer.stream(order(2.0), client="a")) as parts:
-        *fragments, portrayal = [part async for part in parts]
+        opening, *fragments, portrayal = [part async for part in parts]
 
     assert isinstance(portrayal, Portrayal)
+    for name in Opening.__dataclass_fields__:
+        assert getattr(opening, name) == getattr(portrayal, name)
     assert len(fragments) > 4
     video = b"".join(fragments)
     assert (portrayal.video, portrayal.video_bytes) == (b"", len(video))

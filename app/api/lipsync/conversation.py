@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from app.api.lipsync import messages
 from app.errors import ChorusError
-from app.lipsync.clip import Order, Portrayal, Progress
+from app.lipsync.clip import Opening, Order, Portrayal, Progress
 from app.lipsync.renderer import Renderer
 from app.runtime.session import Ending, Session, SessionLimits, Socket
 from app.runtime.workers import CODEC_POOL, Workers
@@ -140,6 +140,8 @@ class Conversation:
             async for part in parts:
                 if isinstance(part, Portrayal):
                     return part
+                if isinstance(part, Opening):
+                    continue
                 await self.session.room()
                 await self.session.send(messages.encode_fragment(job_id, part, index=index))
                 index += 1
