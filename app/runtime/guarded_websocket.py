@@ -251,14 +251,25 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         if not self.read_paused:
             self.transport.resume_reading()
 
+    def handle_text(self, event: Frame) -> None:
+        """Take text, which the parser then holds no longer: it keeps each frame until the next one has come."""
+        super().handle_text(event)
+        event.data = b""
+
+    def handle_bytes(self, event: Frame) -> None:
+        """Take bytes, as text."""
+        super().handle_bytes(event)
+        event.data = b""
+
     def handle_cont(self, event: Frame) -> None:
         """Take one more fragment, unless there are too many."""
         super().handle_cont(event)
+        size, event.data = len(event.data), b""
         if event.fin:
             return
         if len(self.frames) == 2:
             self._fragments_size = len(self.frames[0])
-        self._fragments_size += len(event.data)
+        self._fragments_size += size
         if len(self.frames) > FREE_FRAGMENTS + self._fragments_size // LEAST_FRAGMENT:
             self._fail(POLICY, "too many fragments")
 

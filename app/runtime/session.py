@@ -312,6 +312,7 @@ class Session:
                 return
             text = message.get("text")
             self._hear(on_message, message["bytes"] if text is None else text)
+            del message, text  # may be of megabytes, and the next one may be long in coming
             # Several messages may have come in one segment: let the writer and the jobs go between them.
             await asyncio.sleep(0)
             if self._patient:

@@ -3,6 +3,7 @@ import logging
 import socket
 import struct
 import sys
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -118,6 +119,35 @@ async def test_each_path_has_its_own_limit() -> None:
         assert await client.read_frame() == (BINARY, b"x" * (LIMIT + 1))
         await client.send(header(BINARY, LARGE + 1))
         assert (await client.read_close())[0] == 1009
+
+
+async def _take_all(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (await receive())["type"] == "websocket.receive":
+        await send({"type": "websocket.send", "text": "taken"})
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("fragments", [1, 2])
+async def test_nobody_holds_a_message_that_was_taken(opcode: int, fragments: int) -> None:
+    piece, pieces = b"x" * 65_536, 64
+    async with serve(_take_all) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(frame(opcode, b"x"))
+        await client.read_frame()
+        tracemalloc.start()
+        try:
+            for number in range(fragments):
+                is_last = number == fragments - 1
+                await client.send(header(CONT if number else opcode, len(piece) * pieces, fin=is_last))
+                for _ in range(pieces):
+                    await client.send(piece)
+            assert await client.read_frame() == (TEXT, b"taken")
+            held, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert held < len(piece) * pieces // 4 < most
 
 
 @both_loops

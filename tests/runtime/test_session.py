@@ -1,4 +1,5 @@
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import count
@@ -175,6 +176,21 @@ async def test_what_is_sent_and_posted_goes_out_in_order() -> None:
         await send(talk.session, "d")
         await settle()
         assert talk.socket.heard == ["a", b"b", "c", "d"]
+
+
+class _Large(str):
+    """Text that tells when nobody has it any more."""
+
+
+async def test_a_message_is_let_go_of_before_the_next_one_comes() -> None:
+    async with Talk() as talk:
+        talk.on_message = lambda message: None
+        message = _Large("text")
+        gone = weakref.ref(message)
+        talk.socket.say(message)
+        del message
+        await settle()
+        assert gone() is None
 
 
 async def test_a_job_waits_for_a_slow_peer() -> None:
