@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0  # for the server's half of the closing handshake
 PING_SECONDS = 20.0
+FRAME_CHARACTERS = 256 * 1024  # longer messages go out in several frames, so that pings can come between them
 QUEUE_FRAMES = (4, 3)  # held by the library above and below which it stops and goes on reading
 
 Url = str | Callable[[], Awaitable[str]]
@@ -223,7 +224,8 @@ class Connection:
         assert self._outgoing is not None
         try:
             while True:
-                await self._socket.send(await self._outgoing.get())
+                message = await self._outgoing.get()
+                await self._socket.send(message if len(message) <= FRAME_CHARACTERS else _frames(message))
         except ConnectionClosed:
             pass
 
@@ -273,6 +275,11 @@ class Connection:
             raise _refused(error) from error
         except (OSError, WebSocketException) as error:
             raise NotConnected(f"cannot connect to {url.partition('?')[0]}: {error}") from error
+
+
+def _frames(message: str) -> Iterator[str]:
+    for start in range(0, len(message), FRAME_CHARACTERS):
+        yield message[start : start + FRAME_CHARACTERS]
 
 
 def _refused(error: InvalidStatus) -> Refused:

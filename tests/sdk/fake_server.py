@@ -42,6 +42,11 @@ class Peer:
             heard: dict[str, Any] = json.loads(await self._socket.recv())
             return heard
 
+    async def hear_frames(self) -> list[str]:
+        """Return the client's next message, as it was cut."""
+        async with asyncio.timeout(10):
+            return [str(frame) async for frame in self._socket.recv_streaming()]
+
     async def say(self, message: dict[str, Any] | str | bytes) -> None:
         await self._socket.send(json.dumps(message) if isinstance(message, dict) else message)
 

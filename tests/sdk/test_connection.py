@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable
 import pytest
 
 from app.sdk.backoff import Backoff
-from app.sdk.connection import Connection, Url
+from app.sdk.connection import FRAME_CHARACTERS, Connection, Url
 from app.sdk.errors import ConnectionLost, NotConnected, RequestFailed
 from tests.eventually import eventually
 from tests.sdk.fake_server import FakeServer, Naps, fake_server
@@ -132,3 +132,16 @@ async def test_without_an_address_it_is_given_up(server: FakeServer) -> None:
 
     assert [for_good for _, for_good in losses] == [False, True]
     assert type(losses[1][0]) is NotConnected and "gone" in str(losses[1][0])
+
+
+@pytest.mark.parametrize("length", [1, FRAME_CHARACTERS, FRAME_CHARACTERS + 1, 3 * FRAME_CHARACTERS])
+async def test_long_messages_leave_room_for_pings(server: FakeServer, length: int) -> None:
+    message = "".join(chr(97 + number % 26) for number in range(length))
+    async with connection(server.url, Ear()) as wire:
+        peer = await server.accept()
+        wire.post(message)
+        frames = await peer.hear_frames()
+        wire.post("next")
+        assert await peer.hear_frames() == ["next"]
+
+    assert "".join(frames) == message and max(map(len, frames)) <= FRAME_CHARACTERS
