@@ -8,12 +8,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.lipsync.crop import Levels, Square
+from app.lipsync.face import GO_ON
 from app.lipsync.face_network import Network
+from app.lipsync.handover import check
 from app.lipsync.model_file import DETECTOR
 
 INPUT_SIDE = 128
@@ -65,13 +68,19 @@ class Detector:
     def __init__(self, folder: Path) -> None:
         self._network = Network(folder / DETECTOR)
 
-    def scan(self, levels: Levels, angle: float = 0.0) -> Iterator[list[Proposal]]:
+    def scan(self, levels: Levels, angle: float = 0.0, stop: Event = GO_ON) -> Iterator[list[Proposal]]:
         """Look at the whole picture turned by `angle`, then at smaller and smaller tiles; yield what each level shows.
 
         Lazy, so that whoever has found enough need not look closer.
+
+        Raises:
+            Stopped: the event was set; it is looked at before each tile.
         """
         for tiles in _tilings(*levels.size):
-            found = [proposal for x, y, side in tiles for proposal in self._look(levels, Square(x, y, side, angle))]
+            found: list[Proposal] = []
+            for x, y, side in tiles:
+                check(stop)
+                found += self._look(levels, Square(x, y, side, angle))
             yield _distinct(found)
 
     def _look(self, levels: Levels, square: Square) -> list[Proposal]:

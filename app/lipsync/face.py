@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from threading import Event
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from app.errors import InvalidInput, NoFace
 from app.lipsync.picture import Picture
 
 LANDMARKS = 468
+GO_ON: Final = Event()
+"""Never set: for who will not change his mind."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom: pixels, right and bottom outside."""
@@ -43,8 +46,16 @@ class Face:
 class FaceFinder(Protocol):
     """Finds faces. Called in threads, from several at once."""
 
-    def find(self, picture: Picture) -> list[Face]:
-        """Return all faces, the largest first; none: an empty list."""
+    def find(self, picture: Picture, stop: Event = GO_ON) -> list[Face]:
+        """Return all faces, the largest first; none: an empty list. Takes up to seconds where there is none.
+
+        Raises:
+            Stopped: the event was set.
+        """
+        ...
+
+    def follow(self, picture: Picture, face: Face) -> Face | None:
+        """Return a face in the next frame of its film, in some milliseconds; None: it is not seen any more."""
         ...
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from app.errors import Unavailable
 from app.lipsync.batches import F, Faces, Pixels, distinct
+from app.lipsync.networks.libraries import preload
 from app.lipsync.networks.plan import SIDE
 from app.lipsync.networks.registry import FILES, FOLDER, PLANS, find_checkpoint
 from app.lipsync.networks.runtime import Precision, Runtime
@@ -92,6 +93,7 @@ def load(
         raise Unavailable(
             f"{name} has no weights: none of {files} is in {models / FOLDER}; run `scripts/download_models {name}`"
         )
+    preload()
     try:
         loading = import_module("app.lipsync.networks.loading")
     except (ImportError, OSError, RuntimeError) as error:  # torch that does not fit the machine: all three

@@ -24,6 +24,11 @@ class Handover(Generic[T]):
     def __init__(self, size: int) -> None:
         self._queue: queue.Queue[T] = queue.Queue(size)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether who puts the next thing has to wait."""
+        return self._queue.full()
+
     def put(self, thing: T, *stops: threading.Event) -> None:
         """Pass on a thing; blocks while the queue is full.
 
@@ -31,7 +36,7 @@ class Handover(Generic[T]):
             Stopped: one of the events is set.
         """
         while True:
-            _check(stops)
+            check(*stops)
             try:
                 return self._queue.put(thing, timeout=POLL_SECONDS)
             except queue.Full:
@@ -44,13 +49,18 @@ class Handover(Generic[T]):
             Stopped: one of the events is set.
         """
         while True:
-            _check(stops)
+            check(*stops)
             try:
                 return self._queue.get(timeout=POLL_SECONDS)
             except queue.Empty:
                 continue
 
 
-def _check(stops: tuple[threading.Event, ...]) -> None:
+def check(*stops: threading.Event) -> None:
+    """Go on, unless one of the events is set.
+
+    Raises:
+        Stopped: one is.
+    """
     if any(stop.is_set() for stop in stops):
         raise Stopped

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from app.lipsync.face import Face, FaceFinder
+from app.lipsync.face import GO_ON, Face, FaceFinder
 from app.lipsync.picture import Picture
 
 
@@ -19,9 +19,20 @@ class LateFinder:
         self._lock = threading.Lock()
         self._finder: FaceFinder | None = None
 
-    def find(self, picture: Picture) -> list[Face]:
-        """Return all faces, the largest first; none: an empty list."""
+    def find(self, picture: Picture, stop: threading.Event = GO_ON) -> list[Face]:
+        """Return all faces, the largest first; none: an empty list.
+
+        Raises:
+            Stopped: the event was set.
+        """
+        return self._made().find(picture, stop)
+
+    def follow(self, picture: Picture, face: Face) -> Face | None:
+        """Return a face in the next frame of its film; None: it is not seen any more."""
+        return self._made().follow(picture, face)
+
+    def _made(self) -> FaceFinder:
         with self._lock:
             if self._finder is None:
                 self._finder = self._make()
-        return self._finder.find(picture)
+            return self._finder

@@ -46,10 +46,10 @@ class Mesh:
     def __init__(self, folder: Path) -> None:
         self._network = Network(folder / MESH)
 
-    def measure(self, levels: Levels, square: Square, *, margin: float = MARGIN) -> Face | None:
+    def measure(self, levels: Levels, square: Square, *, margin: float = MARGIN, passes: int = PASSES) -> Face | None:
         """Return the face within a square, `margin` times as large; None: there is none."""
         square = Square(square.x, square.y, square.side * margin, square.angle)
-        for _ in range(PASSES):
+        for _ in range(passes):
             measured = self._look(levels, square)
             if measured.score < MIN_SCORE:
                 return None

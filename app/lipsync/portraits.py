@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from app.lipsync.clip import Order
 from app.lipsync.engine import Engine, Portrait
 from app.lipsync.face import Face, FaceFinder, choose
-from app.lipsync.handover import Stopped
+from app.lipsync.handover import check
 from app.lipsync.picture import Picture, read_picture
 from app.lipsync.shelf import Shelf
 
@@ -69,9 +69,8 @@ class Portraits:
         sitter = self._sitters.look_up(key)
         if sitter is None:
             picture = read_picture(order.image, max_side=order.max_side, resize_factor=order.resize_factor)
-            _check(stop)
-            faces = tuple(self._finder.find(picture))
-            _check(stop)
+            check(stop)
+            faces = tuple(self._finder.find(picture, stop))
             sitter = Sitter(picture, faces, key)
             size = picture.pixels.nbytes + sum(face.landmarks.nbytes for face in faces)
             self._sitters.put(key, sitter, size)
@@ -92,8 +91,3 @@ class Portraits:
     def give_back(self, posed: Posed) -> None:
         """Keep a portrait for the next job."""
         self._posed.put(posed.key, posed.portrait, posed.portrait.size)
-
-
-def _check(stop: threading.Event) -> None:
-    if stop.is_set():
-        raise Stopped

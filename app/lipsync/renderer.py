@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Hashable, Iterator
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
@@ -15,6 +15,7 @@ from app.audio.decode import announced_seconds
 from app.errors import DeadlineExceeded, InvalidAudio
 from app.lipsync.clip import Opening, Order, Portrayal, Progress
 from app.lipsync.engines import Chosen, Engines
+from app.lipsync.errands import Errands
 from app.lipsync.handover import Stopped
 from app.lipsync.pipeline import Bounds, Pipeline
 from app.lipsync.portraits import Portraits, Posed, Sitter
@@ -77,6 +78,7 @@ class Renderer:
         limits: of an order.
         speeds: what is known of how fast this machine draws.
         clock: seconds, monotonic.
+        timer: ends what is done within it after so many of them.
     """
 
     def __init__(
@@ -89,14 +91,17 @@ class Renderer:
         limits: Limits,
         speeds: Speeds | None = None,
         clock: Callable[[], float] = time.monotonic,
+        timer: Callable[[float], AbstractContextManager[object]] = anyio.move_on_after,
     ) -> None:
         self.line = line
         self.engines = engines
         self._portraits = portraits
         self._workers = workers
         self._limits = limits
+        self._errands = Errands(line.concurrency)
         self._speeds = speeds or Speeds()
         self._clock = clock
+        self._timer = timer
 
     async def render(self, order: Order, *, client: Hashable, on_progress: OnProgress | None = None) -> Portrayal:
         """Return the whole video, its index first. Whose turn it takes is `client`.
@@ -162,7 +167,7 @@ class Renderer:
         """Run a part of a job in its thread, as long as there is time."""
         left = deadline - self._clock()
         if left > 0:
-            with anyio.move_on_after(left):
+            with self._timer(left):
                 try:
                     return await self._workers.run_stoppable(PORTRAIT_POOL, function)
                 except Stopped:
@@ -173,10 +178,11 @@ class Renderer:
     def _prepare(self, order: Order, deadline: float, is_streamed: bool, stop: threading.Event) -> _Job:
         began = self._clock()
         expected = self._expected(order)
-        chosen = self.engines.choose(order.model)
-        sitter = self._portraits.look_at(order, stop)
-        self._refuse_what_is_late(chosen, sitter, expected, deadline)
-        posed = self._portraits.pose(sitter, chosen.engine, order)
+        chosen, sitter, posed = self._errands.run(
+            partial(self._look, order, expected, deadline, stop),
+            stop,
+            unwanted=lambda ready: self._portraits.give_back(ready[2]),
+        )
         pipeline = Pipeline(
             order,
             posed.portrait.perform(order),
@@ -187,6 +193,15 @@ class Renderer:
             clock=self._clock,
         )
         return _Job(order, deadline, began, chosen, sitter, posed, expected, pipeline)
+
+    def _look(
+        self, order: Order, expected: int | None, deadline: float, stop: threading.Event
+    ) -> tuple[Chosen, Sitter, Posed]:
+        """Load who draws, and look at the picture: for seconds, when it is the first."""
+        chosen = self.engines.choose(order.model)
+        sitter = self._portraits.look_at(order, stop)
+        self._refuse_what_is_late(chosen, sitter, expected, deadline)
+        return chosen, sitter, self._portraits.pose(sitter, chosen.engine, order)
 
     def _expected(self, order: Order) -> int | None:
         """Return how many frames the sound probably needs; refuse what is too long before anything is done."""

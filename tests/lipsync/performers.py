@@ -15,7 +15,7 @@ from app.audio.pcm import Samples, to_int16
 from app.errors import ChorusError
 from app.lipsync.clip import Order
 from app.lipsync.engine import AHEAD, Cues, Drawn, Frame
-from app.lipsync.face import Face
+from app.lipsync.face import GO_ON, Face
 from app.lipsync.picture import Picture
 from app.lipsync.yuv import Box
 
@@ -119,11 +119,14 @@ class OneFace:
         self.faces = faces
         self.looked = 0
 
-    def find(self, picture: Picture) -> list[Face]:
+    def find(self, picture: Picture, stop: threading.Event = GO_ON) -> list[Face]:
         self.looked += 1
         height, width = picture.pixels.shape[:2]
         landmarks = np.full((468, 2), (width / 2, height / 2), np.float32)
         return [Face(landmarks, (0.0, 0.0, width - each, height - each), 1.0) for each in range(self.faces)]
+
+    def follow(self, picture: Picture, face: Face) -> Face | None:
+        return face if self.faces else None
 
 
 class Broken(ChorusError):

@@ -1,3 +1,5 @@
+from threading import Event
+
 import cv2
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ from skimage import data
 
 from app.lipsync.face import Face
 from app.lipsync.finder import Finder
+from app.lipsync.handover import Stopped
 from tests.lipsync.portraits import FACE, MODELS, MOUTH, astronaut, needs_models, picture, small_in_large
 
 pytestmark = needs_models
@@ -124,3 +127,39 @@ def test_faces_are_found_in_threads_at_once(finder, reference):
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: finder.find(picture(astronaut()))[0].landmarks, range(8)))
     assert all(np.array_equal(each, reference) for each in found)
+
+
+def moved(x: float, y: float, degrees: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Her picture, moved and turned, and the matrix of it."""
+    matrix = cv2.getRotationMatrix2D(FACE, degrees, 1)
+    matrix[:, 2] += (x, y)
+    return cv2.warpAffine(astronaut(), matrix, (512, 512), borderMode=cv2.BORDER_REPLICATE), matrix
+
+
+@pytest.mark.parametrize("move", [(0, 0, 0), (9, -7, 4), (-14, 10, -8)])
+def test_a_face_is_followed_into_the_next_frame(finder, reference, move):
+    pixels, matrix = moved(*move)
+    (before,) = finder.find(picture(astronaut()))
+    face = finder.follow(picture(pixels), before)
+    assert mouth_error(face.landmarks, reference @ matrix[:, :2].T + matrix[:, 2]) < 0.01
+
+
+def test_a_face_that_has_gone_is_not_followed(finder):
+    (before,) = finder.find(picture(astronaut()))
+    assert finder.follow(picture(np.full((512, 512, 3), 120)), before) is None
+
+
+def test_without_the_models_the_nearest_rough_face_is_followed(tmp_path):
+    rough = Finder(tmp_path)
+    (before,) = rough.find(picture(astronaut()))
+    after = rough.follow(picture(moved(6, 4)[0]), before)
+    assert after.is_rough
+    assert np.abs(np.subtract(after.box, before.box) - (6, 4, 6, 4)).max() < 6
+    assert rough.follow(picture(np.full((512, 512, 3), 120)), before) is None
+
+
+def test_who_is_stopped_does_not_look_on(finder):
+    stop = Event()
+    stop.set()
+    with pytest.raises(Stopped):
+        finder.find(picture(astronaut()), stop)

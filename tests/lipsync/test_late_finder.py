@@ -14,3 +14,9 @@ def test_a_finder_is_made_once_and_late():
     assert made == []
     assert len(finder.find(picture)) == len(finder.find(picture)) == 1
     assert [each.looked for each in made] == [2]
+
+
+def test_a_face_is_followed_by_the_finder_that_is_made():
+    finder, picture = LateFinder(OneFace), read_picture(png())
+    (face,) = finder.find(picture)
+    assert finder.follow(picture, face) is face

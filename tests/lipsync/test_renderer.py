@@ -1,6 +1,6 @@
 import threading
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import AbstractContextManager, aclosing
 from dataclasses import dataclass, field
 
 import anyio
@@ -10,12 +10,14 @@ from app.errors import DeadlineExceeded, InvalidAudio, InvalidInput, NoFace, Que
 from app.lipsync.clip import Opening, Portrayal, Progress
 from app.lipsync.engine import Engine
 from app.lipsync.engines import Engines
+from app.lipsync.errands import THREAD_NAME
 from app.lipsync.network_engine import NetworkEngine
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import PORTRAIT_POOL, Limits, Renderer
 from app.lipsync.speeds import Speeds
 from app.runtime.queue import WaitingLine
 from app.runtime.workers import Workers
+from tests.eventually import eventually
 from tests.lipsync.performers import Broken, FlatEngine, OneFace, greys, order, png, portrait_threads, tone
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +38,7 @@ class Studio:
     speeds: Speeds = field(default_factory=Speeds)
     at_once: int = 2
     clock: Callable[[], float] | None = None
+    timer: Callable[[float], AbstractContextManager[anyio.CancelScope]] | None = None
 
     def __post_init__(self) -> None:
         self.portraits = Portraits(self.faces, cache_bytes=10**7)
@@ -48,6 +51,7 @@ class Studio:
             limits=self.limits,
             speeds=self.speeds,
             **({"clock": self.clock} if self.clock else {}),
+            **({"timer": self.timer} if self.timer else {}),
         )
 
     @property
@@ -139,12 +143,81 @@ async def test_a_cancelled_portrait_leaves_nothing_behind_and_the_next_one_is_dr
     assert (await studio.renderer.render(order(0.2), client="a")).frames == 5
 
 
-async def test_a_portrait_that_is_not_ready_in_time_ends():
-    go_on = threading.Event()
-    studio = Studio(FlatEngine(before=lambda number: number == 30 and go_on.wait(0.6)), limits=Limits(timeout=0.3))
+async def test_a_cancelled_portrait_does_not_wait_for_models_and_the_next_one_has_them():
+    loading, go_on, loaded = anyio.Event(), threading.Event(), []
+    token = anyio.lowlevel.current_token()
 
-    with pytest.raises(DeadlineExceeded, match=r"not drawn within 0.3 s"):
+    class Slow(FlatEngine):
+        def prepare(self, picture, face, order):
+            anyio.from_thread.run_sync(loading.set, token=token)
+            assert go_on.wait(20)
+            loaded.append(picture)
+            return super().prepare(picture, face, order)
+
+    studio = Studio(Slow())
+    async with anyio.create_task_group() as group:
+        group.start_soon(_rendered, studio, [], order(100.0))
+        await loading.wait()
+        group.cancel_scope.cancel()
+    assert loaded == [] and not go_on.is_set() and studio.is_idle  # it has not waited
+
+    go_on.set()
+    assert (await studio.renderer.render(order(0.2), client="a")).frames == 5
+    await eventually(lambda: not _errands())
+    assert len(loaded) <= 2 and studio.faces.looked == 1
+    await studio.renderer.render(order(0.2), client="a")
+    assert len(loaded) <= 2
+
+
+def _errands() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == THREAD_NAME]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_a_portrait_that_is_not_ready_in_time_ends():
+    clock = Clock()
+
+    def late(number: int) -> None:
+        if number == 30:
+            clock.now = 400.0
+
+    studio = Studio(FlatEngine(before=late), limits=Limits(timeout=300.0), clock=clock)
+
+    with pytest.raises(DeadlineExceeded, match=r"not drawn within 300 s: \d+ of about 2500 frames were"):
         await studio.renderer.render(order(100.0), client="a")
+    assert studio.is_idle
+
+
+async def test_who_hangs_beyond_its_time_is_ended():
+    there, go_on = threading.Event(), threading.Event()
+
+    def hang(number: int) -> None:
+        if number == 30:
+            there.set()
+            assert go_on.wait(20)
+
+    def over(seconds: float) -> AbstractContextManager[anyio.CancelScope]:
+        """Time is over as soon as the engine hangs, which then goes on."""
+        scope = anyio.CancelScope()
+        group.start_soon(end, scope)
+        return scope
+
+    async def end(scope: anyio.CancelScope) -> None:
+        await eventually(there.is_set)
+        scope.cancel()
+        go_on.set()
+
+    studio = Studio(FlatEngine(before=hang), limits=Limits(timeout=300.0), timer=over)
+    async with anyio.create_task_group() as group:
+        with pytest.raises(DeadlineExceeded, match="not drawn within 300 s"):
+            await studio.renderer.render(order(100.0), client="a")
+        group.cancel_scope.cancel()
     assert studio.is_idle
 
 
@@ -159,12 +232,6 @@ async def test_a_portrait_that_cannot_be_ready_in_time_is_refused_with_the_numbe
 
 
 async def test_a_portrait_that_turns_out_too_slow_is_ended():
-    class Clock:
-        now = 0.0
-
-        def __call__(self) -> float:
-            return self.now
-
     clock = Clock()
 
     def slow(number: int) -> None:
