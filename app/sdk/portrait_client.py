@@ -174,7 +174,7 @@ class Portraits:
         async with self._exchange.turn() as turn:
             is_known = loaded.image is None or loaded.image_id in self._sent
             await self._ask(turn, loaded, by_name=is_known)
-            while turn.is_under_way:
+            while True:
                 event = await self._next(turn)
                 if isinstance(event, RequestFailed):
                     if not (is_known and loaded.image is not None and event.details.get("field") == IMAGE_ID):
@@ -184,9 +184,11 @@ class Portraits:
                 elif isinstance(event, Progress):
                     if on_progress := speaking.get("on_progress"):
                         on_progress(event)
+                elif isinstance(event, Portrait):
+                    self._note(event.image_id)
+                    yield event
+                    return
                 elif event is not None:
-                    if isinstance(event, Portrait):
-                        self._note(event.image_id)
                     yield event
 
     async def _ask(self, turn: Turn, loaded: Loaded, *, by_name: bool) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import base64
 import hashlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import aclosing
 from http import HTTPStatus
 from pathlib import Path
@@ -48,7 +48,7 @@ async def both(asking: Coroutine[Any, Any, Any], answering: Coroutine[Any, Any, 
     return asked.result()
 
 
-async def failure_of(asking: Coroutine[Any, Any, Any]) -> Exception:
+async def failure_of(asking: Awaitable[Any]) -> Exception:
     try:
         await asking
     except Exception as error:
@@ -396,6 +396,24 @@ async def test_a_connection_that_breaks_fails_what_was_under_way_and_comes_back(
         error = await both(ask(), answer())
 
     assert isinstance(error, ConnectionLost) and error.code == 1012
+
+
+async def test_a_connection_that_breaks_is_an_error_even_for_who_was_not_reading(server: FakePortraits) -> None:
+    async with Portraits(server.url, sleep=Naps()) as portraits:
+        peer = await server.accept()
+
+        async def answer() -> None:
+            await peer.hear_type("process")
+            await peer.open_stream()
+
+        async def ask() -> Exception:
+            async with aclosing(portraits.stream(PICTURE, text="hi")) as events:
+                await anext(events)
+                await peer.hang_up(1012, "restarting")
+                await eventually(lambda: server.attempts == 2)
+                return await failure_of(anext(events))
+
+        assert isinstance(await both(ask(), answer()), ConnectionLost)
 
 
 async def test_a_connection_that_breaks_while_a_cancel_is_owed_leaves_nobody_waiting(server: FakePortraits) -> None:

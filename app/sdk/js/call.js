@@ -16,6 +16,7 @@ import { CallSound } from "./call_sound.js";
 import { Connection, ConnectionLost, NotConnected } from "./connection.js";
 import { Framer } from "./framer.js";
 import { encodeL16 } from "./l16.js";
+import { levelOf } from "./level.js";
 import { Microphone, NoMicrophone } from "./microphone.js";
 import { Player } from "./player.js";
 
@@ -318,12 +319,7 @@ export class CallClient extends EventTarget {
   }
 
   #tellLevel(way, samples) {
-    let [sum, peak] = [0, 0];
-    for (const sample of samples) {
-      sum += sample * sample;
-      peak = Math.max(peak, Math.abs(sample));
-    }
-    this.#tell("level", { way, rms: samples.length ? Math.sqrt(sum / samples.length) : 0, peak });
+    this.#tell("level", { way, ...levelOf(samples) });
   }
 
   #tell(type, detail) {

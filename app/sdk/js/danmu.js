@@ -13,6 +13,7 @@
  * @module
  */
 
+import { decodeBase64 } from "./base64.js";
 import { Calls, RequestFailed } from "./calls.js";
 import { Connection, ConnectionLost, NotConnected } from "./connection.js";
 import { Player } from "./player.js";
@@ -149,7 +150,7 @@ export class DanmuClient extends EventTarget {
   async speak(text, choices = {}) {
     const wanted = { ...fields(text, choices), ssml: choices.ssml };
     const data = await this.#ask("tts", wanted, choices);
-    return { audio: decode(data.audio_data), metadata: data.metadata, cached: data.cached ?? false, ...times(data) };
+    return { audio: decodeBase64(data.audio_data), metadata: data.metadata, cached: data.cached ?? false, ...times(data) };
   }
 
   /**
@@ -167,7 +168,7 @@ export class DanmuClient extends EventTarget {
     try {
       for (let reply = await call.next(); !reply.isLast; reply = await call.next()) {
         const { chunk_index: index, total_chunks: total, text_chunk: text, audio_data, metadata } = reply.data;
-        yield { index, total, text, audio: decode(audio_data), metadata, ...times(reply.data) };
+        yield { index, total, text, audio: decodeBase64(audio_data), metadata, ...times(reply.data) };
       }
     } finally {
       call.end();
@@ -252,13 +253,4 @@ function fields(text, { voice, backend, quality, format, sampleRate, speed, time
 /** @returns {Times} */
 function times({ timestamps }) {
   return { words: timestamps?.words ?? null, phonemes: timestamps?.phonemes ?? null };
-}
-
-/** @param {string} base64 */
-function decode(base64) {
-  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
-  const characters = atob(base64);
-  const bytes = new Uint8Array(characters.length);
-  for (let n = 0; n < bytes.length; n += 1) bytes[n] = characters.charCodeAt(n);
-  return bytes;
 }

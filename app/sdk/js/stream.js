@@ -15,6 +15,7 @@
 
 import { Connection, ConnectionLost, NotConnected } from "./connection.js";
 import { Framer } from "./framer.js";
+import { levelOf } from "./level.js";
 import { Microphone, NoMicrophone } from "./microphone.js";
 import { Pace } from "./pace.js";
 import { decode } from "./sound_file.js";
@@ -273,12 +274,7 @@ export class StreamClient extends EventTarget {
   }
 
   #tellLevel(samples) {
-    let [sum, peak] = [0, 0];
-    for (const sample of samples) {
-      sum += sample * sample;
-      peak = Math.max(peak, Math.abs(sample));
-    }
-    this.#tell("level", { rms: Math.sqrt(sum / samples.length), peak });
+    this.#tell("level", levelOf(samples));
   }
 
   #tell(type, detail, callback = null) {
