@@ -7,13 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from app.audio.pcm import Samples
+from app.fingerprint.fourier import Tables
 from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import MOST_GAP
-from app.fingerprint.peaks import NONE, QUERY_REACH, QUIETEST, PeakFinder, Peaks, Scan, joined
-from app.fingerprint.spectrum import BINS, HOP, Levels, Spectrum, spectrum
+from app.fingerprint.peaks import NONE, QUERY_REACH, QUIETEST, Frames, Frequencies, Peaks, Strengths, scanned
+from app.fingerprint.spectrum import BINS, HOP, TABLES, Levels, heard_on, plain
 
 Map: TypeAlias = npt.NDArray[np.uint8]
 """Half decibels, shape `(frames, BINS)`."""
+
+QUERY_REACH_FRAMES, QUERY_REACH_BINS = QUERY_REACH.frames, QUERY_REACH.bins
 
 SILENT: Final = 255
 """Instead of half decibels, where nothing within reach is loud enough to be a peak."""
@@ -46,8 +49,12 @@ class Listener:
     """
 
     def __init__(self, *, keep: int) -> None:
-        self._spectrum = Spectrum()
-        self._finder = PeakFinder(QUERY_REACH)
+        self._rest: Samples = np.empty(0, np.float32)
+        """Samples that later frames need."""
+        self._known: Levels = np.empty((0, BINS), np.float32)
+        """Frames whose peaks are not known yet, and those within their reach."""
+        self._done = 0
+        """Of how many of these they are."""
         self._keep = keep
         self._levels: Map = np.empty((keep + max(32, keep // 4), BINS), np.uint8)
         self._below: Map = np.empty_like(self._levels)
@@ -68,28 +75,31 @@ class Listener:
 
     def push(self, samples: Samples) -> None:
         """Listen to the next samples: mono float32 at `SAMPLE_RATE`, shape `(n,)`."""
-        self._take(self._finder.push(self._spectrum.push(samples)))
+        self._listen(samples, is_last=False)
 
     def finish(self) -> None:
         """Know the last frames too, though nothing is known of what follows them; nothing may be pushed any more."""
-        self._take(self._finder.push(spectrum(np.empty(0, np.float32)), last=True))
+        self._listen(np.empty(0, np.float32), is_last=True)
 
-    def _take(self, scan: Scan) -> None:
-        self.frames += len(scan.levels)
-        before = self.peaks.since(int(np.searchsorted(self.peaks.frames, self.frames - self._keep - MOST_GAP)))
-        self.peaks = joined([before, scan.peaks])
-        self.since = len(before)
-        self._append(scan.levels[-self._keep :], scan.tops[-self._keep :])
-
-    def _append(self, levels: Levels, tops: Levels) -> None:
-        if self._kept + len(levels) > len(self._levels):
-            kept = max(0, self._keep - len(levels))
-            for map in (self._levels, self._below):
-                map[:kept] = map[self._kept - kept : self._kept].copy()
-            self._kept = kept
-        rows = slice(self._kept, self._kept + len(levels))
-        _round(levels, tops, QUIETEST, self._levels[rows], self._below[rows])
-        self._kept = rows.stop
+    def _listen(self, samples: Samples, *, is_last: bool) -> None:
+        self._rest, self._known, self._done, found, self._kept, self.since, peaks = _listen(
+            self._rest,
+            plain(samples),
+            TABLES,
+            self._known,
+            self._done,
+            is_last,
+            self.frames,
+            self._keep,
+            self._kept,
+            self._levels,
+            self._below,
+            self.peaks.frames,
+            self.peaks.frequencies,
+            self.peaks.strengths,
+        )
+        self.frames += found
+        self.peaks = Peaks(*peaks)
 
 
 def listen(samples: Samples) -> Listener:
@@ -98,6 +108,56 @@ def listen(samples: Samples) -> Listener:
     listener.push(samples)
     listener.finish()
     return listener
+
+
+@kernel
+def _listen(
+    rest: Samples,
+    samples: Samples,
+    tables: Tables,
+    before: Levels,
+    done: int,
+    is_last: bool,
+    frames: int,
+    keep: int,
+    kept: int,
+    rounded: Map,
+    below: Map,
+    old_frames: Frames,
+    old_frequencies: Frequencies,
+    old_strengths: Strengths,
+) -> tuple[Samples, Levels, int, int, int, int, tuple[Frames, Frequencies, Strengths]]:
+    """Do all that a push takes: for a thousand streams, what goes on between kernels is what they wait for.
+
+    Returns what is kept of the samples and of the frames, and how many of these are done; the number of new frames,
+    and of kept ones; the index of the first new peak, and all peaks that are kept.
+    """
+    rest, levels = heard_on(rest, samples, tables)
+    before, done, levels, tops, (new_frames, new_frequencies, new_strengths) = scanned(
+        before, levels, done, frames, is_last, QUERY_REACH_FRAMES, QUERY_REACH_BINS
+    )
+    found = len(levels)
+    start = int(np.searchsorted(old_frames, max(0, frames + found - keep - MOST_GAP)))
+    since = len(old_frames) - start
+    levels, tops = levels[max(0, found - keep) :], tops[max(0, found - keep) :]
+    if kept + len(levels) > len(rounded):
+        first, kept = kept - max(0, keep - len(levels)), max(0, keep - len(levels))
+        for row in range(kept):
+            rounded[row], below[row] = rounded[first + row], below[first + row]
+    _round(levels, tops, QUIETEST, rounded[kept : kept + len(levels)], below[kept : kept + len(levels)])
+    return (
+        rest,
+        before,
+        done,
+        found,
+        kept + len(levels),
+        since,
+        (
+            np.concatenate((old_frames[start:], new_frames)),
+            np.concatenate((old_frequencies[start:], new_frequencies)),
+            np.concatenate((old_strengths[start:], new_strengths)),
+        ),
+    )
 
 
 @kernel

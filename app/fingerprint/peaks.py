@@ -15,6 +15,7 @@ from app.fingerprint.spectrum import BINS, FIRST_BIN, Levels
 Frames: TypeAlias = npt.NDArray[np.uint32]
 Frequencies: TypeAlias = npt.NDArray[np.uint16]
 Strengths: TypeAlias = npt.NDArray[np.uint8]
+Line: TypeAlias = npt.NDArray[np.float32]
 
 BIN_PARTS = 64
 """Frequencies are counted in 64ths of a bin of the spectrum, 0.084 Hz: finer than a peak can be found."""
@@ -102,44 +103,79 @@ class PeakFinder:
 
     def push(self, levels: Levels, *, last: bool = False) -> Scan:
         """Return the frames that are done with these; with the `last`, all are."""
-        known = np.concatenate((self._levels, levels))
-        start = self._done
-        end = len(known) if last else max(start, len(known) - self._reach.frames)
-        tops = np.empty((end - start, BINS), np.float32)
-        _find_tops(known, start, end, self._reach.frames, self._reach.bins, tops)
-        first = self._first + start
-        scan = Scan(first, known[start:end], tops, Peaks(*_pick(known[start:end], tops, first, QUIETEST)))
-        dropped = max(0, end - self._reach.frames)
-        self._levels, self._done, self._first = known[dropped:].copy(), end - dropped, self._first + dropped
-        return scan
+        first = self._first + self._done
+        reach = self._reach
+        self._levels, self._done, done, tops, peaks = scanned(
+            self._levels, levels, self._done, first, last, reach.frames, reach.bins
+        )
+        self._first = first + len(done) - self._done
+        return Scan(first, done, tops, Peaks(*peaks))
+
+
+@kernel
+def scanned(
+    before: Levels, levels: Levels, done: int, first: int, last: bool, reach_frames: int, reach_bins: int
+) -> tuple[Levels, int, Levels, Levels, tuple[Frames, Frequencies, Strengths]]:
+    """Find the peaks of the frames that are done with these.
+
+    Args:
+        before: the frames within reach of those that are not done yet, and these.
+        levels: what follows on them.
+        done: how many of `before` are done.
+        first: number of the first that is not.
+        last: whether nothing follows.
+        reach_frames: to either side.
+        reach_bins: to either side.
+
+    Returns:
+        What is `before` next time, and how many of it are done; levels and tops of the frames that are done now, and
+        their peaks.
+    """
+    known = np.empty((len(before) + len(levels), levels.shape[1]), np.float32)
+    known[: len(before)] = before
+    known[len(before) :] = levels
+    end = len(known) if last else max(done, len(known) - reach_frames)
+    tops = np.empty((end - done, levels.shape[1]), np.float32)
+    _find_tops(known, done, end, reach_frames, reach_bins, tops)
+    peaks = _pick(known[done:end], tops, first, QUIETEST)
+    dropped = max(0, end - reach_frames)
+    return known[dropped:].copy(), end - dropped, known[done:end], tops, peaks
 
 
 @kernel
 def _find_tops(levels: Levels, start: int, end: int, reach_frames: int, reach_bins: int, tops: Levels) -> None:
     """Write the highest levels around the places of frames `start` to `end`."""
+    # All frames lie in one row, with room between them: so each step is one long loop, which processors are quick at.
     bins = levels.shape[1]
-    before = max(0, start - reach_frames)
-    rows = np.empty((min(len(levels), end + reach_frames) - before, bins), np.float32)
-    width = 2 * reach_bins + 1
-    line = np.empty(bins + width - 1, np.float32)
-    for row in range(len(rows)):
-        line[:reach_bins] = -np.inf
-        line[reach_bins : reach_bins + bins] = levels[before + row]
-        line[reach_bins + bins :] = -np.inf
-        span = 1  # line[i] is the highest of the `span` from i on
-        while 2 * span <= width:
-            for i in range(len(line) - span):
-                line[i] = max(line[i], line[i + span])
-            span *= 2
-        for i in range(bins):
-            rows[row, i] = max(line[i], line[i + width - span])
-    for frame in range(start, end):
-        first, behind = max(before, frame - reach_frames), min(before + len(rows), frame + reach_frames + 1)
-        for i in range(bins):
-            tops[frame - start, i] = rows[first - before, i]
-        for other in range(first + 1, behind):
-            for i in range(bins):
-                tops[frame - start, i] = max(tops[frame - start, i], rows[other - before, i])
+    width = bins + 2 * reach_bins
+    first, behind = max(0, start - reach_frames), min(len(levels), end + reach_frames)
+    padded = np.full((end - start + 2 * reach_frames, width), np.float32(-np.inf))
+    rows = padded[first - start + reach_frames : behind - start + reach_frames]
+    rows[:, reach_bins : reach_bins + bins] = levels[first:behind]
+    row, spare = padded.reshape(-1), np.empty(padded.size, np.float32)
+    row, spare = _spread(row, spare, width, 2 * reach_frames + 1)
+    row, spare = _spread(row[: width * (end - start)], spare, 1, 2 * reach_bins + 1)
+    for frame in range(end - start):
+        tops[frame] = row[frame * width : frame * width + bins]
+
+
+@kernel
+def _spread(row: Line, spare: Line, step: int, width: int) -> tuple[Line, Line]:
+    """Let each place have the highest of the `width` from it on, a `step` apart; returns a row, and the other one."""
+    span, length = 1, len(row)
+    while span < width:
+        more = min(span, width - span)
+        length -= more * step
+        _higher(row[:length], row[more * step : more * step + length], spare[:length])
+        row, spare = spare, row
+        span += more
+    return row, spare
+
+
+@kernel
+def _higher(one: Line, other: Line, out: Line) -> None:
+    for i in range(len(out)):
+        out[i] = max(one[i], other[i])
 
 
 @kernel

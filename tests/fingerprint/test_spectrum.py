@@ -30,3 +30,12 @@ def test_a_stream_has_the_same_spectrum_however_it_is_cut(seed):
     stream = Spectrum()
     parts = [stream.push(sound[cut]) for cut in cuts(len(sound), seed=seed)]
     assert np.array_equal(np.concatenate(parts), spectrum(sound))
+
+
+@pytest.mark.parametrize("form", ["read-only", "every other", "float64"])
+def test_samples_may_lie_in_memory_in_any_way(form):
+    sound = noise(1)
+    expected = spectrum(sound)
+    other = {"read-only": sound.copy(), "every other": np.repeat(sound, 2)[::2], "float64": sound.astype(float)}[form]
+    other.flags.writeable = form != "read-only"
+    assert np.array_equal(spectrum(other), expected)
