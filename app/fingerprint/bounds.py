@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.fingerprint.kernel import kernel
-from app.fingerprint.spread import HASH_BITS, Hashes
+from app.fingerprint.spread import Hashes
 
 Words: TypeAlias = npt.NDArray[np.uint32]
 Sizes: TypeAlias = npt.NDArray[np.int64]
@@ -44,18 +44,6 @@ class Bounds:
     def low_bits(self) -> int:
         """How many bits of a bound are written as they are."""
         return (len(self.lows) - 2) >> (self.bits - LOG_WORD_BITS)
-
-    def find(self, hashes: Hashes, end: int) -> tuple[Sizes, Sizes]:
-        """Return where the buckets of hashes begin, and how large they are; each hash begins with its bucket's number.
-
-        Args:
-            hashes: of 32 bits.
-            end: of the row, beyond which nobody is led, whatever a damaged file says.
-        """
-        begins, sizes = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
-        shift = HASH_BITS - self.bits
-        _find(hashes, shift, self.marks, self.uppers, self.lows, self.low_bits, end, begins, sizes)
-        return begins, sizes
 
     def between(self, first: int, count: int, end: int) -> Sizes:
         """Return the bounds of buckets that follow each other, and the end of the last: shape `(count + 1,)`."""
@@ -134,7 +122,7 @@ def _set(uppers: Words, bit: int, skipped: int) -> int:
 
 
 @kernel
-def _find(
+def find(
     hashes: Hashes,
     shift: int,
     marks: Words,
@@ -145,7 +133,21 @@ def _find(
     begins: Sizes,
     sizes: Sizes,
 ) -> np.int64:
-    """Write begins and sizes; what it returns says nothing, but that what was loaded early is used."""
+    """Write where the buckets of hashes begin, and how large they are; each hash begins with its bucket's number.
+
+    Args:
+        hashes: of 32 bits.
+        shift: by which a hash is more than its bucket's number.
+        marks: of the bounds.
+        uppers: of the bounds.
+        lows: of the bounds.
+        low_bits: of the bounds.
+        end: of the row, beyond which nobody is led, whatever a damaged file says.
+        begins: one for each hash.
+        sizes: one for each hash.
+
+    What it returns says nothing, but that what was loaded early is used.
+    """
     # Memory is what this waits for, in three steps that each need the one before. So each is taken for all hashes
     # before the next: a processor has a dozen such loads under way at once. 926 hashes take 0.05 ms instead of 0.22.
     for i in range(len(hashes)):

@@ -44,10 +44,6 @@ class Postings:
         """Count them."""
         return len(self.frames)
 
-    def find(self, keys: Keys) -> tuple[Sizes, Sizes]:
-        """Return for each key where its postings begin among `frames`, and how many there are."""
-        return self.bounds.find(spread(keys), len(self.frames))
-
     @classmethod
     def none(cls) -> "Postings":
         """Return none."""
@@ -65,13 +61,6 @@ class NewPostings:
     def __len__(self) -> int:
         """Count them."""
         return len(self.pairs)
-
-    def find(self, keys: Keys) -> tuple[Sizes, Sizes]:
-        """Return for each key where its postings begin among `pairs`, and how many there are."""
-        begins, sizes = np.empty(len(keys), np.int64), np.empty(len(keys), np.int64)
-        bits = (len(self.starts) - 1).bit_length() - 1
-        _find_pairs(spread(keys), self.starts, HASH_BITS - bits, self.pairs, begins, sizes)
-        return begins, sizes
 
     def with_pairs(self, more: Pairs) -> "NewPostings":
         """Return these and others."""
@@ -110,7 +99,11 @@ def frozen(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
 
 
 @kernel
-def _find_pairs(hashes: Hashes, starts: Starts, shift: int, pairs: Pairs, begins: Sizes, sizes: Sizes) -> None:
+def find_pairs(hashes: Hashes, starts: Starts, pairs: Pairs, begins: Sizes, sizes: Sizes) -> None:
+    """Write for each hash where its postings begin among `pairs`, and how many there are."""
+    shift = HASH_BITS
+    while len(starts) - 1 > 1 << (HASH_BITS - shift):
+        shift -= 1
     for i in range(len(hashes)):
         hashed = np.int64(hashes[i])
         bucket = hashed >> shift

@@ -4,7 +4,7 @@ Frames of the reel are those of the spectrum. A track begins at a whole page, an
 enough for a query that begins before a track does, or goes on behind it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -54,6 +54,12 @@ class Reel:
     """False for those that were removed, whose place stays until the next merge."""
     gone: npt.NDArray[np.bool_]
     """By page of the reel: whether it is of a track that was removed. False for pages beyond, as for all at first."""
+    frames: int = field(init=False)
+    """Of all tracks that are there."""
+
+    def __post_init__(self) -> None:
+        """Add up what each search asks for."""
+        object.__setattr__(self, "frames", int(self.lengths[self.is_there].sum()))
 
     def __len__(self) -> int:
         """Count the tracks that are there."""
@@ -63,11 +69,6 @@ class Reel:
     def end(self) -> int:
         """The frame at which the next track may begin."""
         return following(int(self.first_frames[-1]), int(self.lengths[-1])) if len(self.lengths) else 0
-
-    @property
-    def frames(self) -> int:
-        """Of all tracks that are there."""
-        return int(self.lengths[self.is_there].sum())
 
     @property
     def seconds(self) -> float:

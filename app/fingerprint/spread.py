@@ -36,17 +36,19 @@ def _first_rows() -> npt.NDArray[np.int64]:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(steps)])
 
 
-_FIRST_ROWS: Final = _first_rows()
-assert _FIRST_ROWS[-1] * GAPS <= 1 << EXACT_BITS
+FIRST_ROWS: Final = _first_rows()
+"""Number of the first step of each column of frequency."""
+assert FIRST_ROWS[-1] * GAPS <= 1 << EXACT_BITS
 
 
 def spread(keys: Keys) -> Hashes:
     """Return the hashes of keys."""
-    return _spread(keys, _FIRST_ROWS)
+    return spread_keys(keys, FIRST_ROWS)
 
 
 @kernel
-def _spread(keys: Keys, first_rows: npt.NDArray[np.int64]) -> Hashes:
+def spread_keys(keys: Keys, first_rows: npt.NDArray[np.int64]) -> Hashes:
+    """Return the hashes of keys; `first_rows` are `FIRST_ROWS`."""
     hashes = np.empty(len(keys), np.uint32)
     for i in range(len(keys)):
         key = int(np.int64(keys[i]))

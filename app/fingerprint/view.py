@@ -12,15 +12,16 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from app.fingerprint.bounds import Sizes
+from app.fingerprint.bounds import Sizes, Words, find
 from app.fingerprint.constellation import Constellation
 from app.fingerprint.contents import Contents
 from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import Keys
 from app.fingerprint.peaks import Frames, Peaks
-from app.fingerprint.postings import NewPostings, Pairs, Postings
+from app.fingerprint.postings import NewPostings, Pairs, Postings, Starts, find_pairs
 from app.fingerprint.reel import PAGE, Place, Reel
 from app.fingerprint.sieve import sifted
+from app.fingerprint.spread import FIRST_ROWS, HASH_BITS, spread_keys
 from app.fingerprint.votes import LEAST_WEIGHT, PARTS_PER_BIT, Ballots
 
 Weights: TypeAlias = npt.NDArray[np.uint8]
@@ -103,35 +104,69 @@ class View:
 
     def votes(self, keys: Keys, frames: Frames, *, most: int) -> Votes:
         """Return the votes of landmarks, at most `most`, of the rarest keys."""
-        search = self._search(keys, most)
-        votes, weights = np.empty(search.count, np.uint32), np.empty(search.count, np.uint8)
-        made = 0
-        for begins, sizes, places in search.parts:
-            _fetch(begins, search.weights, places)
-            made = _places(begins, sizes, search.weights, frames, places, self.reel.gone, votes, weights, made)
-        return Votes(votes[:made], weights[:made])
+        bounds = self.postings.bounds
+        return Votes(
+            *_votes(
+                keys,
+                frames,
+                FIRST_ROWS,
+                bounds.marks,
+                bounds.uppers,
+                bounds.lows,
+                bounds.bits,
+                bounds.low_bits,
+                self.postings.frames,
+                self.recent.starts,
+                self.recent.pairs,
+                self.young.starts,
+                self.young.pairs,
+                float(max(1, self.reel.frames)),
+                self.reel.gone,
+                most,
+            )
+        )
 
-    def _search(self, keys: Keys, most: int) -> "_Search":
-        parts: list[tuple[Sizes, Sizes, Frames | Pairs]] = []
-        if len(self.postings):
-            parts.append((*self.postings.find(keys), self.postings.frames))
-        parts += [(*recent.find(keys), recent.pairs) for recent in (self.recent, self.young) if len(recent)]
-        sizes = np.zeros(len(keys), np.int64)
-        for _, part_sizes, _ in parts:
-            sizes += part_sizes
-        weights = np.empty(len(keys), np.uint8)
-        count = _weigh(sizes, float(max(1, self.reel.frames)), most, PARTS_PER_BIT, LEAST_WEIGHT, weights)
-        return _Search(parts, weights, count)
 
-
-@dataclass(frozen=True, slots=True)
-class _Search:
-    parts: list[tuple[Sizes, Sizes, Frames | Pairs]]
-    """Begins and sizes by key, and the array in which they are."""
-    weights: Weights
-    """By key; 0 for those that are left out."""
-    count: int
-    """Postings of the others."""
+@kernel
+def _votes(
+    keys: Keys,
+    frames: Frames,
+    first_rows: Sizes,
+    marks: Words,
+    uppers: Words,
+    lows: Words,
+    bits: int,
+    low_bits: int,
+    places: Frames,
+    recent_starts: Starts,
+    recent_pairs: Pairs,
+    young_starts: Starts,
+    young_pairs: Pairs,
+    reel_frames: float,
+    gone: npt.NDArray[np.bool_],
+    most: int,
+) -> tuple[Frames, Weights]:
+    """Do all that a search takes, in one step: a thousand streams wait for what is between them."""
+    hashes, count = spread_keys(keys, first_rows), len(keys)
+    begins, sizes = np.zeros((3, count), np.int64), np.zeros((3, count), np.int64)
+    if len(places):
+        find(hashes, HASH_BITS - bits, marks, uppers, lows, low_bits, len(places), begins[0], sizes[0])
+    if len(recent_pairs):
+        find_pairs(hashes, recent_starts, recent_pairs, begins[1], sizes[1])
+    if len(young_pairs):
+        find_pairs(hashes, young_starts, young_pairs, begins[2], sizes[2])
+    weights = np.empty(count, np.uint8)
+    total = _weigh(sizes[0] + sizes[1] + sizes[2], reel_frames, most, PARTS_PER_BIT, LEAST_WEIGHT, weights)
+    votes, vote_weights = np.empty(total, np.uint32), np.empty(total, np.uint8)
+    made = 0
+    if len(places):
+        _fetch(begins[0], weights, places)
+        made = _places(begins[0], sizes[0], weights, frames, places, gone, votes, vote_weights, made)
+    if len(recent_pairs):
+        made = _places(begins[1], sizes[1], weights, frames, recent_pairs, gone, votes, vote_weights, made)
+    if len(young_pairs):
+        made = _places(begins[2], sizes[2], weights, frames, young_pairs, gone, votes, vote_weights, made)
+    return votes[:made], vote_weights[:made]
 
 
 @kernel

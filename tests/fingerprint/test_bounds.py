@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fingerprint.bounds import HASH_BITS, Bounds, bounds_of
+from app.fingerprint.bounds import Bounds, bounds_of, find
+from app.fingerprint.spread import HASH_BITS
 
 BITS = 7
 BUCKETS = 1 << BITS
@@ -24,7 +25,14 @@ def made(sizes, *, spare, parts=2):
 
 def all_found(bounds, end):
     hashes = (np.arange(BUCKETS) << (HASH_BITS - BITS)).astype(np.uint32)
-    return bounds.find(hashes, end)
+    return found_in(bounds, hashes, end)
+
+
+def found_in(bounds, hashes, end):
+    begins, sizes = np.empty(len(hashes), np.int64), np.empty(len(hashes), np.int64)
+    shift = HASH_BITS - bounds.bits
+    find(hashes, shift, bounds.marks, bounds.uppers, bounds.lows, bounds.low_bits, end, begins, sizes)
+    return begins, sizes
 
 
 @given(sizes, st.integers(0, 100_000))
@@ -46,9 +54,8 @@ def test_buckets_are_read_one_after_the_other(sizes, first):
 
 def test_only_the_first_bits_of_a_hash_choose():
     bounds = made([5, 7] * (BUCKETS // 2), spare=0)
-    begins, sizes = bounds.find(
-        np.array([0, (1 << HASH_BITS - BITS) - 1, (1 << HASH_BITS) - 1], np.uint32), 6 * BUCKETS
-    )
+    hashes = np.array([0, (1 << HASH_BITS - BITS) - 1, (1 << HASH_BITS) - 1], np.uint32)
+    begins, sizes = found_in(bounds, hashes, 6 * BUCKETS)
     assert (begins.tolist(), sizes.tolist()) == ([0, 0, 6 * BUCKETS - 7], [5, 5, 7])
 
 
