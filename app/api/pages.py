@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from fastapi import APIRouter, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
@@ -23,6 +23,12 @@ def pages(*, version: str) -> APIRouter:
             return FileResponse(APP / "web" / "index.html", headers={"Vary": "Accept"})
         body = {"status": "ok", "message": MESSAGE, "name": "Chorus", "version": version, "docs": "/docs"}
         return JSONResponse(body, headers={"Vary": "Accept"})
+
+    @routes.get("/websocket-test")
+    async def portrait(request: Request) -> Response:
+        """Lead to the page of portraits, under the name that it has in their document."""
+        query = request.url.query
+        return RedirectResponse(f"web/portrait.html?{query}" if query else "web/portrait.html")
 
     routes.routes.append(Mount("/web", StaticFiles(directory=APP / "web")))
     routes.routes.append(Mount("/sdk", StaticFiles(directory=APP / "sdk" / "js")))
