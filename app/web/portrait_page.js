@@ -185,7 +185,7 @@ function chosen() {
 }
 
 function begin() {
-  for (const id of ["model-used", "first-seen", "drawn-in", "frames", "duration", "size", "bytes"]) fact(id, "–");
+  for (const id of ["model-used", "first-seen", "drawn-in", "frames", "duration", "size"]) fact(id, "–");
   element("drawn").hidden = true;
   element("after").hidden = true;
   showProgress({ percent: 0, message: "Being asked for" });
@@ -206,17 +206,17 @@ function finish(portrait, { askedAt }) {
   fact("frames", portrait.frames.toLocaleString("en"));
   fact("duration", span(portrait.duration));
   fact("size", `${portrait.width} × ${portrait.height}`);
-  fact("bytes", size(portrait.videoSize));
   element("reason").replaceChildren(...marked(reasonWords(portrait)));
   element("reason").hidden = !portrait.fallbackReason;
   news(drawnWords(portrait));
-  offer(portrait.video);
+  offer(portrait);
 }
 
-function offer(video) {
+function offer({ video, videoSize }) {
   const link = element("save");
   URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(video);
+  link.textContent = `Save ${size(videoSize)}`;
   element("after").hidden = false;
 }
 
