@@ -115,7 +115,13 @@ addEventListener("dragleave", (event) => {
 addEventListener("drop", (event) => {
   event.preventDefault();
   delete element("portrait-form").dataset.over;
-  for (const file of event.dataTransfer.files) {
+  take(event.dataTransfer.files);
+});
+addEventListener("paste", (event) => take(event.clipboardData.files));
+
+/** Put each file where it belongs. */
+function take(files) {
+  for (const file of files) {
     if (/^(audio|video)\//.test(file.type)) {
       say("sound");
       sound.take(file);
@@ -123,7 +129,7 @@ addEventListener("drop", (event) => {
       seat(() => prepare(file));
     }
   }
-});
+}
 
 /* How it is drawn. */
 
