@@ -10,6 +10,7 @@ A message names the thing, its value and the rule that it breaks.
     │   ├── NothingToSpeak       a text without anything that can be spoken
     │   ├── InvalidAudio         not audio, damaged, or beyond the bounds of decoding
     │   ├── InvalidImage         not a picture, damaged, or with more pixels than are read
+    │   ├── InvalidVideo         not a film, damaged, or beyond the bounds of decoding
     │   ├── NoFace               a picture in which no face was found
     │   ├── InvalidFingerprint   not a fingerprint of a sound, or damaged
     │   ├── InvalidEndpoint      not where a call can be connected to
@@ -88,6 +89,10 @@ class InvalidAudio(InvalidInput):
 
 class InvalidImage(InvalidInput):
     """Bytes that are not a picture, are damaged, or decode to more pixels than are read."""
+
+
+class InvalidVideo(InvalidInput):
+    """Bytes that are not a film, are damaged, or decode to more than the bound."""
 
 
 class NoFace(InvalidInput):

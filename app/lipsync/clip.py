@@ -51,6 +51,8 @@ class Order:
 
     def __post_init__(self) -> None:
         """Check what would fail only later, and unclearly."""
+        if self.video is not None and self.image:
+            raise InvalidInput("a picture and a video: only one of them can speak", field="video")
         _check("fps", self.fps, MIN_FPS, MAX_FPS)
         _check("crf", self.crf, MIN_CRF, MAX_CRF)
         _check("mel_offset", self.mel_offset, -MAX_MEL_OFFSET, MAX_MEL_OFFSET)

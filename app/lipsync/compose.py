@@ -65,6 +65,11 @@ class ColourMatch:
         return drawn * self._gain + self._shift
 
 
+def colour_match(smooth: bool) -> ColourMatch:
+    """Return one that follows slowly, or, if nothing is to be smoothed, one that matches each picture by itself."""
+    return ColourMatch(_ADAPTATION if smooth else 1.0)
+
+
 class Patch:
     """The part of one picture into which faces are drawn, with everything that does not depend on what is drawn.
 
@@ -149,7 +154,7 @@ class StillComposer:
         smooth: bool = True,
     ) -> None:
         self._patch = Patch(picture, landmarks, pads=pads, first_row=first_row, blend=blend)
-        self._match = ColourMatch(_ADAPTATION if smooth else 1.0)
+        self._match = colour_match(smooth)
         self._frame = picture.copy()
 
     @property

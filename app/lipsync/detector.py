@@ -14,9 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.lipsync.crop import Levels, Square
-from app.lipsync.face import GO_ON
 from app.lipsync.face_network import Network
-from app.lipsync.handover import check
+from app.lipsync.handover import GO_ON, check
 from app.lipsync.model_file import DETECTOR
 
 INPUT_SIDE = 128

@@ -6,6 +6,7 @@ stage are arrays, so that the pipeline knows nothing of any engine.
 """
 
 from collections.abc import Hashable, Iterator
+from threading import Event
 from typing import Final, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from app.audio.pcm import Samples
 from app.lipsync.clip import Order
 from app.lipsync.face import Face
+from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
 from app.lipsync.yuv import Box
 
@@ -49,10 +51,11 @@ class Performance(Protocol):
         """
         ...
 
-    def draw(self, cues: Cues, first: int) -> Iterator[Drawn]:
+    def draw(self, cues: Cues, first: int, stop: Event = GO_ON) -> Iterator[Drawn]:
         """Yield what is drawn of a batch whose first frame has this number.
 
         Raises:
+            Stopped: the event was set; looked at where a batch may take long.
             Overloaded: the memory of the device does not suffice.
         """
         ...

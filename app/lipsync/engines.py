@@ -39,6 +39,11 @@ class Engines:
         """Of all that may be asked for."""
         return [self._fallback.name, *self._networks]
 
+    @property
+    def troubles(self) -> dict[str, str | None]:
+        """Why each cannot draw, as far as is known; None: it can."""
+        return {self._fallback.name: None} | {name: network.trouble for name, network in self._networks.items()}
+
     def choose(self, name: str) -> Chosen:
         """Return the engine of this name, loaded, or the embedded one. It blocks.
 
@@ -55,6 +60,21 @@ class Engines:
         except Unavailable as error:
             return Chosen(self._fallback, str(error))
         return Chosen(network)
+
+    def choose_for_film(self, name: str) -> NetworkEngine:
+        """Return the network of this name, loaded: nobody else can draw into a film. It blocks.
+
+        Raises:
+            InvalidInput: there is no such engine, or it is one for pictures alone.
+            Unavailable: the network cannot be loaded; the message says what is missing.
+        """
+        if name == self._fallback.name:
+            others = " or ".join(self._networks)
+            raise InvalidInput(f"{name} bends a picture; a video needs {others}", field="model_type")
+        chosen = self.choose(name)
+        if not isinstance(chosen.engine, NetworkEngine):
+            raise Unavailable(f"a video needs a network, and {chosen.fallback_reason}")
+        return chosen.engine
 
 
 def engines_of(models: Path, *, device: str = "auto", precision: Precision = "auto") -> Engines:

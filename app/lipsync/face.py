@@ -3,17 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Event
-from typing import Final, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import InvalidInput, NoFace
+from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
 
 LANDMARKS = 468
-GO_ON: Final = Event()
-"""Never set: for who will not change his mind."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom: pixels, right and bottom outside."""

@@ -5,14 +5,13 @@ the places of all samples in the file, which move by its length (ISO/IEC 14496-1
 """
 
 import struct
-from collections.abc import Iterator
 
 import numpy as np
 
+from app.lipsync.boxes import boxes
+
 _CONTAINERS = (b"trak", b"mdia", b"minf", b"stbl")
 _OFFSETS = {b"stco": ">u4", b"co64": ">u8"}
-_HEADER = struct.Struct(">I4s")
-_LONG_HEADER_BYTES = 16
 
 
 def moov_first(file: bytes | memoryview) -> bytes:
@@ -22,33 +21,22 @@ def moov_first(file: bytes | memoryview) -> bytes:
         ValueError: it has no `moov`, or it would no longer fit into the 4 GB that its index can tell.
     """
     data = memoryview(file)
-    boxes = {name: (start, end) for name, start, end in _boxes(data, 0, len(data))}
-    if b"moov" not in boxes or b"ftyp" not in boxes:
-        raise ValueError(f"file with the boxes {sorted(boxes)} is no whole MP4 file")
-    (start, end), (_, front) = boxes[b"moov"], boxes[b"ftyp"]
+    found = {box.name: box for box in boxes(data, 0, len(data))}
+    if b"moov" not in found or b"ftyp" not in found:
+        raise ValueError(f"file with the boxes {sorted(found)} is no whole MP4 file")
+    (_, start, _, end), front = found[b"moov"], found[b"ftyp"].end
     moov = bytearray(data[start:end])
     _move(memoryview(moov), 8, len(moov), by=len(moov))
     return b"".join((data[:front], moov, data[front:start], data[end:]))
 
 
-def _boxes(data: memoryview, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, start and end of the boxes that lie side by side."""
-    while start + _HEADER.size <= end:
-        size, name = _HEADER.unpack_from(data, start)
-        if size == 1:
-            (size,) = struct.unpack_from(">Q", data, start + _HEADER.size)
-        size = max(size, _HEADER.size) if size else end - start
-        yield name, start, min(start + size, end)
-        start += size
-
-
 def _move(moov: memoryview, start: int, end: int, *, by: int) -> None:
-    for name, at, stop in _boxes(moov, start, end):
-        if name in _CONTAINERS:
-            _move(moov, at + _HEADER.size, stop, by=by)
-        elif name in _OFFSETS:
-            count = struct.unpack_from(">I", moov, at + 12)[0]
-            offsets = np.frombuffer(moov, _OFFSETS[name], count, at + _LONG_HEADER_BYTES)
+    for box in boxes(moov, start, end):
+        if box.name in _CONTAINERS:
+            _move(moov, box.start, box.end, by=by)
+        elif box.name in _OFFSETS:
+            (count,) = struct.unpack_from(">4xI", moov, box.start)
+            offsets = np.frombuffer(moov, _OFFSETS[box.name], count, box.start + 8)
             if count and int(offsets[-1]) + by > np.iinfo(offsets.dtype).max:
                 raise ValueError("file of more than 4 GB has places that its index cannot tell")
             offsets += np.array(by, offsets.dtype)

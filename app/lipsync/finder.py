@@ -15,10 +15,10 @@ import cv2
 from app.errors import ChorusError
 from app.lipsync.crop import Levels, Square
 from app.lipsync.detector import Detector, Proposal, overlap
-from app.lipsync.face import GO_ON, Face
+from app.lipsync.face import Face
 from app.lipsync.face_shape import rough_face
 from app.lipsync.haar import Haar
-from app.lipsync.handover import check
+from app.lipsync.handover import GO_ON, check
 from app.lipsync.mesh import MARGIN, Mesh, around
 from app.lipsync.picture import Picture
 

@@ -2,12 +2,14 @@
 
 import queue
 import threading
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
 POLL_SECONDS = 0.02
 """After which a thread that waits looks whether it is to stop."""
+GO_ON: Final = threading.Event()
+"""Never set: for whoever will not change his mind."""
 
 
 class Stopped(Exception):

@@ -3,7 +3,8 @@
 import threading
 from collections.abc import Callable
 
-from app.lipsync.face import GO_ON, Face, FaceFinder
+from app.lipsync.face import Face, FaceFinder
+from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
 
 

@@ -3,19 +3,18 @@
 import threading
 from collections.abc import Callable, Hashable, Iterator
 
-import numpy as np
-
 from app.audio.pcm import Samples
-from app.audio.resample import Resampler
 from app.errors import ChorusError, Unavailable
 from app.lipsync.clip import Order
 from app.lipsync.compose import StillComposer
 from app.lipsync.engine import Cues, Drawn, Frame
-from app.lipsync.face import Face
+from app.lipsync.face import Face, FaceFinder
+from app.lipsync.film_faces import Cast
+from app.lipsync.film_performance import FilmPerformance
 from app.lipsync.generator import Generator, Prepared
-from app.lipsync.mel import SAMPLE_RATE
+from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
-from app.lipsync.windows import WindowStream, frame_count
+from app.lipsync.windows import windows_of
 from app.lipsync.yuv import Box
 
 
@@ -25,8 +24,8 @@ class NetworkEngine:
     Args:
         name: of the network.
         load: returns it, in a second or two; raises what `generator.load` does.
-        state: returns what may decide whether it can be loaded, such as its file and when that was written. It is not
-            tried again before this is another.
+        state: returns what may decide whether it can be loaded, such as its file and when that was written; None: there
+            is no file. It is not tried again before this is another.
     """
 
     def __init__(self, name: str, load: Callable[[], Generator[Prepared]], state: Callable[[], Hashable]) -> None:
@@ -56,6 +55,16 @@ class NetworkEngine:
                 raise Unavailable(str(error)) from error
             return self._generator
 
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot draw, as far as is known without loading it; None: it can."""
+        if self._generator is not None:
+            return None
+        state = self._state()
+        if state is None:
+            return f"{self.name} has no weights"
+        return self._failed[1] if self._failed is not None and self._failed[0] == state else None
+
     def options(self, order: Order) -> Hashable:
         """Return what decides what the network sees."""
         return order.pads
@@ -69,6 +78,14 @@ class NetworkEngine:
         generator = self.generator()
         composer = _composer(generator, picture, face, order)
         return DrawnPortrait(generator, picture, face, generator.prepare(composer.face[None]))
+
+    def film(self, known: Cast, finder: FaceFinder, order: Order) -> FilmPerformance:
+        """Begin to speak in a film.
+
+        Raises:
+            Unavailable: there is no network.
+        """
+        return FilmPerformance(self.generator(), known, finder, order)
 
 
 class DrawnPortrait:
@@ -103,16 +120,9 @@ class DrawnPerformance:
 
     def hear(self, pieces: Iterator[Samples], sample_rate: int) -> Iterator[Cues]:
         """Yield mel windows."""
-        windows = WindowStream(fps=self._order.fps, offset=self._order.mel_offset)
-        resampler = Resampler(from_rate=sample_rate, to_rate=SAMPLE_RATE)
-        samples = 0
-        for piece in pieces:
-            samples += len(piece)
-            yield windows.push(resampler.push(piece))
-        yield windows.push(resampler.push(np.empty(0, np.float32), last=True))
-        yield windows.finish(frame_count(samples, sample_rate, self._order.fps))
+        return windows_of(pieces, sample_rate, fps=self._order.fps, offset=self._order.mel_offset)
 
-    def draw(self, cues: Cues, first: int) -> Iterator[Drawn]:
+    def draw(self, cues: Cues, first: int, stop: threading.Event = GO_ON) -> Iterator[Drawn]:
         """Yield the lower parts of faces."""
         yield self._generator.draw(cues, self._faces)
 

@@ -155,10 +155,13 @@ def _decode(data: bytes, header: Header) -> NDArray[np.uint8]:
     return np.asarray(pixels, np.uint8)
 
 
+def fitted_size(width: int, height: int, max_side: int, factor: int) -> tuple[int, int]:
+    """Return what sides become, each divided by `factor` and by what brings the longer one to `max_side`."""
+    scale = min(1 / factor, max_side / max(height, width))
+    return (width, height) if scale >= 1 else (max(round(width * scale), 1), max(round(height * scale), 1))
+
+
 def _shrink(pixels: NDArray[np.uint8], max_side: int, factor: int) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
-    scale = min(1 / factor, max_side / max(height, width))
-    if scale >= 1:
-        return pixels
-    size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    size = fitted_size(width, height, max_side, factor)
+    return pixels if size == (width, height) else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))

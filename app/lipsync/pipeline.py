@@ -199,7 +199,7 @@ class Pipeline:
             if isinstance(item, _Sound):
                 self._to_encode.put(item, self._stop)
                 continue
-            for drawn in self._timed(self._performance.draw(item.cues, item.first)):
+            for drawn in self._timed(self._performance.draw(item.cues, item.first, self._stop)):
                 self._to_encode.put(_Picture(drawn), self._stop)
         self._to_encode.put(_End(), self._stop)
 

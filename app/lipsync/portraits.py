@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from app.lipsync.clip import Order
 from app.lipsync.engine import Engine, Portrait
 from app.lipsync.face import Face, FaceFinder, choose
+from app.lipsync.film import Film
+from app.lipsync.film_faces import Cast, cast
 from app.lipsync.handover import check
 from app.lipsync.picture import Picture, read_picture
 from app.lipsync.shelf import Shelf
@@ -49,7 +51,7 @@ class Portraits:
     """
 
     def __init__(self, finder: FaceFinder, *, cache_bytes: int) -> None:
-        self._finder = finder
+        self.finder = finder
         self._sitters: Shelf[Sitter] = Shelf(cache_bytes // _PICTURES_SHARE)
         self._posed: Shelf[Portrait] = Shelf(cache_bytes - cache_bytes // _PICTURES_SHARE)
 
@@ -70,11 +72,29 @@ class Portraits:
         if sitter is None:
             picture = read_picture(order.image, max_side=order.max_side, resize_factor=order.resize_factor)
             check(stop)
-            faces = tuple(self._finder.find(picture, stop))
+            faces = tuple(self.finder.find(picture, stop))
             sitter = Sitter(picture, faces, key)
             size = picture.pixels.nbytes + sum(face.landmarks.nbytes for face in faces)
             self._sitters.put(key, sitter, size)
         return sitter
+
+    def forget(self, digest: str) -> None:
+        """Forget all that was found out about a picture, by the SHA-256 of its file."""
+        self._sitters.drop(lambda key: key[0] == digest)
+        self._posed.drop(lambda key: key[0][0] == digest)
+
+    def watch(self, order: Order, max_seconds: float, stop: threading.Event) -> Cast:
+        """Read the order's film and find the face that is to speak in it. Films are not kept.
+
+        Raises:
+            InvalidVideo: it cannot be read, or lasts more than `max_seconds`.
+            NoFace: none was found in it.
+            InvalidInput: there are not so many.
+            Stopped: the event was set.
+        """
+        data = order.video or b""
+        film = Film(data, max_seconds=max_seconds, max_side=order.max_side, resize_factor=order.resize_factor)
+        return cast(film, order, self.finder, stop)
 
     def pose(self, sitter: Sitter, engine: Engine, order: Order) -> Posed:
         """Prepare the face that is wanted, for one job alone.

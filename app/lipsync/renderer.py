@@ -14,12 +14,12 @@ import anyio
 from app.audio.decode import announced_seconds
 from app.errors import DeadlineExceeded, InvalidAudio
 from app.lipsync.clip import Opening, Order, Portrayal, Progress
-from app.lipsync.engines import Chosen, Engines
-from app.lipsync.errands import Errands
+from app.lipsync.engines import Engines
 from app.lipsync.handover import Stopped
 from app.lipsync.pipeline import Bounds, Pipeline
-from app.lipsync.portraits import Portraits, Posed, Sitter
+from app.lipsync.portraits import Portraits
 from app.lipsync.speeds import Speeds
+from app.lipsync.stages import Stage, Stages
 from app.runtime.queue import WaitingLine
 from app.runtime.workers import Workers
 
@@ -43,6 +43,8 @@ class Limits:
     max_seconds: float = 3600.0
     """Of sound."""
     max_audio_bytes: int = 50 * 2**20
+    max_film_seconds: float = 120.0
+    """Of a film, which is played forth and back for as long as the sound lasts."""
     encoder_threads: int = 1
     """That x264 may use for one video."""
 
@@ -55,9 +57,7 @@ class _Job:
     deadline: float
     """By the clock."""
     began: float
-    chosen: Chosen
-    sitter: Sitter
-    posed: Posed
+    stage: Stage
     expected: int | None
     pipeline: Pipeline
     is_open: bool = False
@@ -95,11 +95,16 @@ class Renderer:
     ) -> None:
         self.line = line
         self.engines = engines
-        self._portraits = portraits
         self._workers = workers
         self._limits = limits
-        self._errands = Errands(line.concurrency)
         self._speeds = speeds or Speeds()
+        self._stages = Stages(
+            engines,
+            portraits,
+            self._speeds,
+            max_film_seconds=limits.max_film_seconds,
+            at_once=line.concurrency,
+        )
         self._clock = clock
         self._timer = timer
 
@@ -111,7 +116,8 @@ class Renderer:
         Cancellation: ends the work, and returns when nothing of it is left.
 
         Raises:
-            InvalidInput: one of its subclasses, for a picture, a sound, a face or an option.
+            InvalidInput: one of its subclasses, for a picture, a film, a sound, a face or an option.
+            Unavailable: a film, and nobody who can draw in films.
             QueueFull: too many wait.
             DeadlineExceeded: it is not done in time, or cannot be.
             Overloaded: the memory of the device does not suffice.
@@ -178,30 +184,17 @@ class Renderer:
     def _prepare(self, order: Order, deadline: float, is_streamed: bool, stop: threading.Event) -> _Job:
         began = self._clock()
         expected = self._expected(order)
-        chosen, sitter, posed = self._errands.run(
-            partial(self._look, order, expected, deadline, stop),
-            stop,
-            unwanted=lambda ready: self._portraits.give_back(ready[2]),
-        )
+        stage = self._stages.prepare(order, expected, lambda: deadline - self._clock(), stop)
         pipeline = Pipeline(
             order,
-            posed.portrait.perform(order),
-            sitter.size,
+            stage.performance,
+            stage.size,
             is_streamed=is_streamed,
             bounds=Bounds(self._limits.max_seconds, self._limits.max_audio_bytes),
             encoder_threads=self._limits.encoder_threads,
             clock=self._clock,
         )
-        return _Job(order, deadline, began, chosen, sitter, posed, expected, pipeline)
-
-    def _look(
-        self, order: Order, expected: int | None, deadline: float, stop: threading.Event
-    ) -> tuple[Chosen, Sitter, Posed]:
-        """Load who draws, and look at the picture: for seconds, when it is the first."""
-        chosen = self.engines.choose(order.model)
-        sitter = self._portraits.look_at(order, stop)
-        self._refuse_what_is_late(chosen, sitter, expected, deadline)
-        return chosen, sitter, self._portraits.pose(sitter, chosen.engine, order)
+        return _Job(order, deadline, began, stage, expected, pipeline)
 
     def _expected(self, order: Order) -> int | None:
         """Return how many frames the sound probably needs; refuse what is too long before anything is done."""
@@ -212,16 +205,6 @@ class Renderer:
             most = self._limits.max_seconds
             raise InvalidAudio(f"audio has {seconds:.0f} s: at most {most:g}", field="audio")
         return ceil(seconds * order.fps)
-
-    def _refuse_what_is_late(self, chosen: Chosen, sitter: Sitter, expected: int | None, deadline: float) -> None:
-        width, height = sitter.size
-        each = self._speeds.predict(chosen.engine.name, pixels=width * height)
-        left = deadline - self._clock()
-        if each is not None and expected is not None and each * expected > left:
-            raise DeadlineExceeded(
-                f"{expected} frames of {width} x {height} would take {chosen.engine.name} {each * expected:.0f} s here "
-                f"({1 / each:.0f} frames/s); {left:.0f} s are left"
-            )
 
     def _judge(self, job: _Job) -> None:
         """End a job that is too slow to be in time, when that is clear."""
@@ -238,24 +221,24 @@ class Renderer:
 
     def _end(self, job: _Job) -> None:
         job.pipeline.close()
-        self._portraits.give_back(job.posed)
+        self._stages.give_back(job.stage)
 
     def _portrayal(self, job: _Job, video: bytes) -> Portrayal:
-        pipeline, order = job.pipeline, job.order
-        width, height = job.sitter.size
+        pipeline, order, stage = job.pipeline, job.order, job.stage
+        width, height = stage.size
         now = self._clock()
         self._speeds.learn(
-            job.chosen.engine.name,
+            stage.pace,
             pixels=width * height,
             frames=pipeline.frames,
             seconds=job.busy_seconds,
         )
         return Portrayal(
-            model_used=job.chosen.engine.name,
+            model_used=stage.model_used,
             requested_model=order.model,
-            fallback_reason=job.chosen.fallback_reason,
-            faces=len(job.sitter.faces),
-            is_rough=job.posed.face.is_rough,
+            fallback_reason=stage.fallback_reason,
+            faces=stage.faces,
+            is_rough=stage.is_rough,
             frames=pipeline.frames,
             duration=pipeline.duration,
             fps=order.fps,
@@ -273,11 +256,11 @@ def _parts(job: _Job, data: bytes) -> Iterator[Opening | bytes]:
     """Return what a stream yields of its next bytes: before the first of them, what it will be."""
     if not job.is_open:
         job.is_open = True
-        chosen, (width, height) = job.chosen, job.sitter.size
+        stage, (width, height) = job.stage, job.stage.size
         yield Opening(
-            model_used=chosen.engine.name,
+            model_used=stage.model_used,
             requested_model=job.order.model,
-            fallback_reason=chosen.fallback_reason,
+            fallback_reason=stage.fallback_reason,
             fps=job.order.fps,
             width=width,
             height=height,

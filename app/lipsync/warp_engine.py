@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Hashable, Iterator
+from threading import Event
 from types import FunctionType, ModuleType
 from typing import Final
 
@@ -11,6 +12,7 @@ from app.audio.pcm import Samples
 from app.lipsync.clip import Order
 from app.lipsync.engine import AHEAD, Cues, Drawn, Frame
 from app.lipsync.face import Face
+from app.lipsync.handover import GO_ON
 from app.lipsync.mouth_track import rows
 from app.lipsync.picture import Picture
 from app.lipsync.warp import WarpPortrait
@@ -68,7 +70,7 @@ class BentPerformance:
         order = self._order
         return rows(pieces, sample_rate=sample_rate, fps=order.fps, phonemes=order.phonemes, smooth=order.smooth)
 
-    def draw(self, cues: Cues, first: int) -> Iterator[Drawn]:
+    def draw(self, cues: Cues, first: int, stop: Event = GO_ON) -> Iterator[Drawn]:
         """Yield frames."""
         for number, row in enumerate(cues, first):
             out = self._ring.pop(0) if len(self._ring) == AHEAD + 2 else None

@@ -6,6 +6,7 @@ long as the sound. Upstream's training took the columns of one frame earlier, so
 40 ms early; `offset` -1 makes up for it.
 """
 
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from math import ceil, floor
 from typing import TypeAlias
@@ -13,7 +14,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from app.lipsync.mel import BANDS, COLUMNS_PER_SECOND, Mel, MelStream
+from app.audio.pcm import Samples
+from app.audio.resample import Resampler
+from app.lipsync.mel import BANDS, COLUMNS_PER_SECOND, SAMPLE_RATE, Mel, MelStream
 
 Windows: TypeAlias = NDArray[np.float32]
 """Shape `(frames, BANDS, COLUMNS)`, as the networks take them."""
@@ -25,6 +28,21 @@ COLUMNS = 16
 def frame_count(samples: int, sample_rate: int, fps: float) -> int:
     """Return how many frames are as long as a sound: `ceil(duration * fps)`, without rounding errors."""
     return ceil(Fraction(samples, sample_rate) * Fraction(fps))
+
+
+def windows_of(pieces: Iterable[Samples], sample_rate: int, *, fps: float, offset: float) -> Iterator[Windows]:
+    """Yield the windows of a sound of any rate that comes in pieces, one for each frame that it has begun.
+
+    Raises:
+        InvalidAudio: no samples at all, or one that is not a finite number.
+    """
+    windows, resampler = WindowStream(fps=fps, offset=offset), Resampler(from_rate=sample_rate, to_rate=SAMPLE_RATE)
+    samples = 0
+    for piece in pieces:
+        samples += len(piece)
+        yield windows.push(resampler.push(piece))
+    yield windows.push(resampler.push(np.empty(0, np.float32), last=True))
+    yield windows.finish(frame_count(samples, sample_rate, fps))
 
 
 class WindowStream:

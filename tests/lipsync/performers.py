@@ -15,7 +15,8 @@ from app.audio.pcm import Samples, to_int16
 from app.errors import ChorusError
 from app.lipsync.clip import Order
 from app.lipsync.engine import AHEAD, Cues, Drawn, Frame
-from app.lipsync.face import GO_ON, Face
+from app.lipsync.face import Face
+from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
 from app.lipsync.yuv import Box
 
@@ -97,7 +98,7 @@ class FlatPerformance:
             frames = whole
         yield np.arange(frames, -int(-samples * self._order.fps // sample_rate), dtype=np.float32)
 
-    def draw(self, cues: Cues, first: int) -> Iterator[Drawn]:
+    def draw(self, cues: Cues, first: int, stop: threading.Event = GO_ON) -> Iterator[Drawn]:
         self.threads.add(threading.current_thread().name)
         self.batches.append((first, len(cues)))
         for number in cues.astype(int):

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from app.errors import InvalidInput
+from app.errors import InvalidInput, Unavailable
 from app.lipsync.engines import engines_of
 from app.lipsync.networks.registry import FILES, FOLDER
 
@@ -41,3 +41,13 @@ def test_an_unknown_name_is_refused(tmp_path):
     with pytest.raises(InvalidInput) as caught:
         engines_of(tmp_path).choose("gan")
     assert caught.value.field == "model_type"
+
+
+def test_nobody_but_a_network_draws_into_a_film_and_what_is_missing_is_said(tmp_path):
+    engines = engines_of(tmp_path)
+    with pytest.raises(InvalidInput, match="a video needs nota_wav2lip or wav2lip"):
+        engines.choose_for_film("warp")
+    with pytest.raises(Unavailable, match=r"a video needs a network, and wav2lip has no weights: none of .*\.pth"):
+        engines.choose_for_film("wav2lip")
+    with pytest.raises(InvalidInput, match="unknown"):
+        engines.choose_for_film("other")
