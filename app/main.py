@@ -16,7 +16,10 @@ from app.api.danmu.messages import MAX_MESSAGE_BYTES
 from app.api.danmu.rest import rest as danmu_rest
 from app.api.danmu.router import router as danmu_router
 from app.api.health import health
-from app.api.lipsync.conversation import LipsyncLimits
+from app.api.lipsync.images import FORM_BYTES as LIPSYNC_FORM_BYTES
+from app.api.lipsync.images import IMAGES_PATH as LIPSYNC_IMAGES_PATH
+from app.api.lipsync.images import images as lipsync_images
+from app.api.lipsync.limits import LipsyncLimits
 from app.api.lipsync.messages import MAX_MESSAGE_BYTES as LIPSYNC_MESSAGE_BYTES
 from app.api.lipsync.rest import REST_PATH as LIPSYNC_REST_PATH
 from app.api.lipsync.rest import rest as lipsync_rest
@@ -122,6 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
             TRACKS_PATH: settings.tracks_max_upload_bytes,
             IMPORT_PATH: settings.tracks_max_import_bytes,
             LIPSYNC_REST_PATH: LIPSYNC_MESSAGE_BYTES,
+            LIPSYNC_IMAGES_PATH: settings.lipsync_max_image_bytes + LIPSYNC_FORM_BYTES,
             RECOGNIZE_PATH: settings.recognize_max_bytes,
         },
         describe=describe_refusal,
@@ -237,10 +241,13 @@ def _open_lipsync(app: FastAPI, services: Services, settings: Settings) -> None:
         AdmissionLimits(total=settings.lipsync_max_connections, per_client=settings.lipsync_max_connections_per_ip),
     )
     limits = LipsyncLimits(
-        max_audio_bytes=settings.lipsync_max_audio_bytes, max_image_bytes=settings.lipsync_max_image_bytes
+        max_audio_bytes=settings.lipsync_max_audio_bytes,
+        max_image_bytes=settings.lipsync_max_image_bytes,
+        max_video_bytes=settings.lipsync_max_video_bytes,
     )
-    app.include_router(lipsync_router(services.renderer, services.workers, gate, limits))
-    app.include_router(lipsync_rest(services.renderer, services.workers, limits))
+    app.include_router(lipsync_router(services.atelier, services.workers, gate, limits))
+    app.include_router(lipsync_rest(services.atelier, services.workers, limits))
+    app.include_router(lipsync_images(services.atelier, limits))
 
 
 def _open_tracks(app: FastAPI, services: Services, settings: Settings) -> None:

@@ -23,7 +23,8 @@ from app.assembly.catalogue import (
     build_readers,
     build_store,
 )
-from app.assembly.lipsync import build_renderer, portraits_at_once
+from app.assembly.lipsync import build_atelier, portraits_at_once
+from app.assembly.portrait_figures import PortraitFigures
 from app.assembly.speech import build_synthesizer
 from app.assembly.speech_figures import SpeechFigures
 from app.assembly.storage import database_url
@@ -36,6 +37,7 @@ from app.fingerprint.follower import INDEX_POOL
 from app.fingerprint.hearings import RECOGNITION_POOL
 from app.fingerprint.identifier import IDENTIFICATION_POOL
 from app.fingerprint.preparation import PREPARATION_POOL
+from app.lipsync.commission import COMMISSION_POOL
 from app.lipsync.renderer import PORTRAIT_POOL
 from app.runtime.connections import Connections
 from app.runtime.database import READ_POOL, WRITE_POOL, Database
@@ -71,6 +73,7 @@ class Services:
                 IDENTIFICATION_POOL: settings.recognize_at_once,
                 PREPARATION_POOL: 1,
                 PORTRAIT_POOL: portraits_at_once(settings),
+                COMMISSION_POOL: 2,
             }
         )
         self.metrics = Metrics()
@@ -97,7 +100,8 @@ class Services:
         self.readers = build_readers(settings)
         self.intake = build_intake(settings, store, self.readers, self.workers)
         self.identifier = build_identifier(settings, self.catalogue, self.readers, self.workers)
-        self.renderer = build_renderer(settings, self.workers)
+        self._portrait_figures = PortraitFigures(self.metrics)
+        self.atelier = build_atelier(settings, self.synthesizer, self.workers, self._portrait_figures)
         self.audio_files = build_audio_files(settings, self.workers)
         self.shared_reads = SharedReads(self.workers)
         self.sounds = Sounds(self.workers)
@@ -170,4 +174,5 @@ class Services:
     def render_metrics(self) -> tuple[bytes, str]:
         """Return the metrics of this moment and their content type."""
         self._figures.gauge(self.synthesizer)
+        self._portrait_figures.gauge(self.atelier)
         return self.metrics.render()

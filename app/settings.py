@@ -176,6 +176,8 @@ class Settings(BaseSettings):
     """Largest sound file that a portrait may speak."""
     lipsync_max_image_bytes: Bytes = 10 * 1024 * 1024
     """Largest picture file that may speak."""
+    lipsync_max_video_bytes: Bytes = 50 * 1024 * 1024
+    """Largest file of a talking head that may be made to speak."""
     lipsync_max_seconds: PositiveInt = 3600
     """Longest sound that a portrait may speak."""
     lipsync_at_once: Count = 0
@@ -184,6 +186,8 @@ class Settings(BaseSettings):
     """Portraits that may wait for that."""
     lipsync_cache_bytes: Bytes = 256 * 1024 * 1024
     """Memory for pictures that have spoken, so that they are looked at once."""
+    lipsync_album_bytes: Bytes = 128 * 1024 * 1024
+    """Memory for the files of pictures that were sent, so that they can be named instead; 0 keeps none."""
     lipsync_device: str = "auto"
     """Where the portrait networks run: auto, cpu, cuda or cuda:1."""
     lipsync_max_connections: Count = 0

@@ -3,6 +3,10 @@
 import os
 from functools import partial
 
+from app.assembly.portrait_figures import PortraitFigures
+from app.assembly.speaker import SynthesizedSpeaker
+from app.lipsync.album import Album
+from app.lipsync.atelier import Atelier
 from app.lipsync.engines import engines_of
 from app.lipsync.finder import Finder
 from app.lipsync.late_finder import LateFinder
@@ -11,6 +15,7 @@ from app.lipsync.renderer import Limits, Renderer
 from app.runtime.queue import WaitingLine
 from app.runtime.workers import Workers
 from app.settings import Settings
+from app.tts.synthesizer import Synthesizer
 
 FACES = "faces"
 """Folder of the models that find faces, within MODELS_DIR."""
@@ -22,12 +27,14 @@ def portraits_at_once(settings: Settings) -> int:
     return settings.lipsync_at_once or min(os.cpu_count() or 1, MOST_AT_ONCE)
 
 
-def build_renderer(settings: Settings, workers: Workers) -> Renderer:
-    """Return what lets pictures speak; models are loaded when they are first wanted."""
-    finder = LateFinder(partial(Finder, settings.models_dir / FACES))
-    return Renderer(
+def build_atelier(settings: Settings, synthesizer: Synthesizer, workers: Workers, figures: PortraitFigures) -> Atelier:
+    """Return what lets pictures speak; models are loaded when they are first wanted. `figures` are told all ends."""
+    portraits = Portraits(
+        LateFinder(partial(Finder, settings.models_dir / FACES)), cache_bytes=settings.lipsync_cache_bytes
+    )
+    renderer = Renderer(
         engines_of(settings.models_dir, device=settings.lipsync_device),
-        Portraits(finder, cache_bytes=settings.lipsync_cache_bytes),
+        portraits,
         workers,
         line=WaitingLine(concurrency=portraits_at_once(settings), depth=settings.lipsync_max_waiting),
         limits=Limits(
@@ -35,4 +42,13 @@ def build_renderer(settings: Settings, workers: Workers) -> Renderer:
             max_seconds=settings.lipsync_max_seconds,
             max_audio_bytes=settings.lipsync_max_audio_bytes,
         ),
+    )
+    return Atelier(
+        renderer,
+        portraits,
+        Album(max_bytes=settings.lipsync_album_bytes),
+        SynthesizedSpeaker(synthesizer),
+        workers,
+        timeout=settings.lipsync_timeout_seconds,
+        on_end=figures.ended,
     )

@@ -2,8 +2,8 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -37,6 +37,12 @@ class Shelf(Generic[T]):
         """Return what is kept, for oneself alone: it is not on the shelf any more."""
         with self._lock:
             return self._remove(key)
+
+    def drop(self, is_unwanted: Callable[[Any], bool]) -> None:
+        """Forget all things whose keys are such."""
+        with self._lock:
+            for key in [key for key in self._kept if is_unwanted(key)]:
+                self._remove(key)
 
     def put(self, key: Hashable, thing: T, size: int) -> None:
         """Keep a thing of so many bytes, in the place of another one with its key."""

@@ -107,6 +107,30 @@ class Metrics:
             buckets=_LAG_BUCKETS,
             registry=registry,
         )
+        self.portraits_waiting = Gauge("portraits_waiting", "Portraits that wait for their turn.", registry=registry)
+        self.portraits_drawing = Gauge("portraits_drawing", "Portraits that are drawn.", registry=registry)
+        self.portraits_ended = Family(
+            Counter("portraits_ended", "Portraits that ended.", ["model", "outcome"], registry=registry), 2
+        )
+        self.portrait_seconds = Family(
+            Histogram(
+                "portrait_seconds",
+                "Time of portraits that were done, waiting and speech included.",
+                ["model"],
+                buckets=_JOB_BUCKETS,
+                registry=registry,
+            ),
+            1,
+        )
+        self.portrait_frames = Family(
+            Counter("portrait_frames", "Frames of portraits that were done.", ["model"], registry=registry), 1
+        )
+        self.portrait_album_bytes = Gauge(
+            "portrait_album_bytes", "Bytes of the picture files that can be named.", registry=registry
+        )
+        self.portrait_cache_bytes = Gauge(
+            "portrait_cache_bytes", "Bytes of what was found out about pictures.", registry=registry
+        )
         self.http_requests = Family(
             Counter("http_requests", "HTTP requests.", ["method", "route", "status"], registry=registry), 3
         )

@@ -32,3 +32,9 @@ def test_a_thing_takes_the_place_of_another_with_its_key():
 def test_what_is_too_large_is_not_kept_and_drives_nothing_out():
     kept = shelf(("a", 40), ("b", 101))
     assert (len(kept), kept.look_up("a")) == (1, "A")
+
+
+def test_all_that_is_unwanted_is_dropped():
+    kept = shelf(("a", 10), ("b", 20), ("aa", 40))
+    kept.drop(lambda key: key.startswith("a"))
+    assert (len(kept), kept.size, kept.look_up("b")) == (1, 20, "B")

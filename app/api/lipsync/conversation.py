@@ -4,15 +4,16 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from functools import partial
 from uuid import uuid4
 
 from app.api.lipsync import messages
+from app.api.lipsync.intake import Intake
+from app.api.lipsync.limits import LipsyncLimits
 from app.errors import ChorusError
-from app.lipsync.clip import Opening, Order, Portrayal, Progress
-from app.lipsync.renderer import Renderer
-from app.runtime.session import Ending, Session, SessionLimits, Socket
+from app.lipsync.atelier import Atelier, Sitting
+from app.lipsync.clip import Opening, Progress
+from app.runtime.session import Ending, Session, Socket
 from app.runtime.workers import CODEC_POOL, Workers
 
 logger = logging.getLogger(__name__)
@@ -21,21 +22,13 @@ _JOB = "process"
 """Key of the one job of a session."""
 
 
-@dataclass(frozen=True, slots=True)
-class LipsyncLimits:
-    """Bounds of this door."""
-
-    max_audio_bytes: int = 50 * 2**20
-    max_image_bytes: int = 10 * 2**20
-    session: SessionLimits = field(default_factory=lambda: SessionLimits(idle_timeout=0.0))
-
-
 class Conversation:
     """What one connection asks for and gets.
 
     Args:
-        renderer: draws.
-        workers: has the pool `codec`, for base64 and JSON of megabytes.
+        atelier: draws.
+        intake: reads what is asked.
+        workers: has the pool `codec`, for the base64 of results.
         socket: accepted, not yet read.
         limits: of this conversation.
         abort: cuts the connection.
@@ -45,7 +38,8 @@ class Conversation:
 
     def __init__(
         self,
-        renderer: Renderer,
+        atelier: Atelier,
+        intake: Intake,
         workers: Workers,
         socket: Socket,
         limits: LipsyncLimits,
@@ -54,9 +48,9 @@ class Conversation:
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._renderer = renderer
+        self._atelier = atelier
+        self._intake = intake
         self._workers = workers
-        self._limits = limits
         self._now = now
         self._clock = clock
         self._is_congested = False
@@ -107,45 +101,32 @@ class Conversation:
 
     async def _process(self, held: list[messages.Process | str | bytes]) -> None:
         """Draw what is asked for in the one message that is held, which is let go of as soon as it is read."""
-        since = self._clock()
-        job_id = messages.new_job_id()
+        since, job_id = self._clock(), messages.new_job_id()
         self._progress(5, "Reading audio and picture")
-        order, is_streamed = await self._workers.run(CODEC_POOL, lambda: self._read(held.pop()))
-        self._progress(25, "Starting AI processing...")
-        portrayal = await (self._stream(job_id, order) if is_streamed else self._whole(order))
+        asked = await self._intake.message(held)
+        commission, is_streamed = asked.commission, asked.is_streamed
+        del asked
+        if commission.script is not None:
+            self._progress(15, "Speaking the text")
+        async with self._atelier.sitting(commission, client=self) as sitting:
+            del commission
+            self._progress(25, "Starting AI processing...")
+            if is_streamed:
+                await self._stream(job_id, sitting)
+            else:
+                await sitting.render(self._note_progress)
         await self.session.room()
         await self.session.send(messages.encode_progress(100, "Processing completed", timestamp=self._now()))
-        encode = partial(
-            messages.encode_result, job_id, portrayal, seconds=self._clock() - since, timestamp=self._now()
-        )
-        result = await self._workers.run(CODEC_POOL, encode)
-        await self.session.send(result)
+        seconds, now = self._clock() - since, self._now()
+        encode = partial(messages.encode_result, job_id, sitting, seconds=seconds, timestamp=now)
+        await self.session.send(await self._workers.run(CODEC_POOL, encode))
 
-    def _read(self, incoming: messages.Process | str | bytes) -> tuple[Order, bool]:
-        """Return what is asked, and whether it is wanted in fragments. It blocks."""
-        process = messages.decode(incoming) if isinstance(incoming, str | bytes) else incoming
-        if not isinstance(process, messages.Process):
-            raise messages.Undecodable(f"a message of more than {messages.INLINE_CHARACTERS} bytes must be 'process'")
-        order = process.order(
-            max_audio_bytes=self._limits.max_audio_bytes, max_image_bytes=self._limits.max_image_bytes
-        )
-        return order, process.is_streamed
-
-    async def _whole(self, order: Order) -> Portrayal:
-        return await self._renderer.render(order, client=self, on_progress=self._note_progress)
-
-    async def _stream(self, job_id: str, order: Order) -> Portrayal:
-        index = 0
-        async with aclosing(self._renderer.stream(order, client=self, on_progress=self._note_progress)) as parts:
+    async def _stream(self, job_id: str, sitting: Sitting) -> None:
+        async with aclosing(sitting.stream(self._note_progress)) as parts:
             async for part in parts:
-                if isinstance(part, Portrayal):
-                    return part
-                if isinstance(part, Opening):
-                    continue
+                told = messages.encode_stream(job_id, part, sitting) if isinstance(part, Opening) else part
                 await self.session.room()
-                await self.session.send(messages.encode_fragment(job_id, part, index=index))
-                index += 1
-        raise AssertionError("a portrait has ended without a result")
+                await self.session.send(told)
 
     def _note_progress(self, progress: Progress) -> None:
         if not self._is_congested:

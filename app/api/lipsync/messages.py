@@ -4,24 +4,27 @@ Flat JSON objects with a `type`, as in the document. Of the public implementatio
 `video_size_bytes` are sent beside the document's. `timestamp` is in seconds since the epoch.
 """
 
-import binascii
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 from uuid import uuid4
 
 import msgspec
 from msgspec import Struct
+from pybase64 import b64encode_as_string
 
-from app.errors import ChorusError, InvalidInput, NoFace, Unavailable
-from app.lipsync.clip import FPS, Order, Portrayal, Progress
+from app.errors import ChorusError, InvalidInput, NoFace, NotFound, Unavailable, WorkerFailed
+from app.lipsync.atelier import Likeness, Sitting
+from app.lipsync.clip import FPS, Opening, Order, Progress
 from app.lipsync.placement import DEFAULT_PADS
+from app.lipsync.script import Script
 
 MAX_MESSAGE_BYTES: Final = 128 * 2**20
 """Of one message that comes in: more than 60 MiB of files are in base64, so that too large ones can be told so."""
 INLINE_CHARACTERS: Final = 64 * 1024
 """What is decoded at once; larger messages block for too long, and can only be `process`."""
-_SLICE_CHARACTERS = 2**20
-"""Of base64 that are decoded at once: nothing else runs meanwhile. Divisible by 4."""
+MIN_SPEED, MAX_SPEED = 0.25, 4.0
+MAX_ESCAPE: Final = 12
+"""Characters that JSON may take for one: a surrogate pair."""
 
 CONNECTED: Final = "🌟 Connected to ILLUMINUS Wav2Lip WebSocket API"
 CANCELLED: Final = "Processing cancelled"
@@ -34,10 +37,13 @@ TASK_RUNNING, JSON = "task_running", "json_error"
 ERROR_TYPES: tuple[tuple[type[ChorusError], str], ...] = (
     (NoFace, PROCESSING),
     (InvalidInput, VALIDATION),
+    (NotFound, VALIDATION),
     (Unavailable, PROCESSING),
+    (WorkerFailed, PROCESSING),
 )
 """First match wins; anything else is `internal_error`."""
 
+_OPENING = ("codecs", "width", "height", "fps", "model_used", "requested_model", "fallback_reason")
 _DRAWING_FROM, _DRAWING_TO = 25.0, 95.0
 """Percent of the progress that is drawing."""
 
@@ -70,38 +76,62 @@ class Options(Struct):
     mel_offset: float | None = None
     fps: float | None = None
     stream: bool | None = None
-    """Whether the video is sent in fragments while it is drawn."""
+    """Whether the video is sent while it is drawn."""
 
 
 class Process(Struct, tag_field="type", tag="process"):
-    """Make a picture speak."""
+    """Make a picture speak; null means absent."""
 
     audio_base64: str | None = None
+    text: str | None = None
+    """Is spoken, in the place of a sound."""
+    voice: str | None = None
+    backend: str | None = None
+    language: str | None = None
+    speed: float | None = None
+    """0.25…4."""
+    ssml: bool | None = None
     image_base64: str | None = None
+    image_id: str | None = None
+    """Name of a picture that was sent before."""
+    video_base64: str | None = None
     options: Options | None = None
 
     @property
     def is_streamed(self) -> bool:
-        """Whether the video is wanted in fragments."""
+        """Whether the video is wanted while it is drawn."""
         return bool(self.options and self.options.stream)
 
-    def order(self, *, max_audio_bytes: int, max_image_bytes: int) -> Order:
-        """Return what is asked of the engine. Takes a second for the largest files: call it in a thread.
+    def script(self) -> Script | None:
+        """Return what is to be spoken, None if nothing is.
 
         Raises:
-            InvalidInput: a file is missing, empty, too large or no base64, or an option is out of its bounds.
+            InvalidInput: it is to be spoken too fast, or too slowly.
         """
-        files = {"audio_base64": self.audio_base64, "image_base64": self.image_base64}
-        if missing := [name for name, text in files.items() if text is None]:
-            raise InvalidInput(f"Missing required fields: {', '.join(missing)}", field=missing[0])
-        if not (self.audio_base64 and self.image_base64):
-            raise InvalidInput("Empty audio or image data")
-        _check_size("Audio", self.audio_base64, max_audio_bytes)
-        _check_size("Image", self.image_base64, max_image_bytes)
+        if self.text is None:
+            return None
+        speed = 1.0 if self.speed is None else self.speed
+        if not MIN_SPEED <= speed <= MAX_SPEED:
+            raise InvalidInput(f"speed {speed:g} must be {MIN_SPEED:g} to {MAX_SPEED:g}", field="speed")
+        return Script(
+            self.text,
+            voice=self.voice or None,
+            backend=self.backend or None,
+            language=self.language or None,
+            speed=speed,
+            ssml=bool(self.ssml),
+        )
+
+    def order(self) -> Order:
+        """Return what is asked of the engine, without the files.
+
+        Raises:
+            InvalidInput: an option is out of its bounds.
+        """
         options = self.options or Options()
         return Order(
-            audio=decode_base64(self.audio_base64),
-            image=decode_base64(self.image_base64),
+            audio=b"",
+            image=b"",
             model=options.model_type or DEFAULT_MODEL,
             face=options.face,
             pads=options.pads or DEFAULT_PADS,
@@ -145,8 +175,8 @@ def decode(message: str | bytes) -> Request:
         raise Undecodable(f"Invalid JSON format: {error}", error_type=JSON) from error
 
 
-def decode_process(body: bytes) -> Process:
-    """Read the body of a request, which needs no `type`; it is never streamed.
+def decode_process(body: str | bytes) -> Process:
+    """Read the body of a request, which needs no `type`.
 
     Raises:
         Undecodable: as `decode`.
@@ -159,27 +189,36 @@ def decode_process(body: bytes) -> Process:
         raise Undecodable(f"Invalid JSON format: {error}", error_type=JSON) from error
 
 
+def decode_fields(fields: Mapping[str, str]) -> Process:
+    """Read the texts of a form.
+
+    Raises:
+        Undecodable: as `decode`.
+    """
+    try:
+        options = msgspec.json.decode(fields.get("options") or "null")
+        return msgspec.convert({"type": "process", **fields, "options": options}, Process, strict=False)
+    except msgspec.ValidationError as error:
+        raise Undecodable(str(error)) from error
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Undecodable(f"options: Invalid JSON format: {error}", error_type=JSON) from error
+
+
+def decode_text(escaped: str | bytes) -> str:
+    """Read what is between the quotes of a string.
+
+    Raises:
+        Undecodable: it is no such text.
+    """
+    try:
+        return msgspec.json.decode(f'"{escaped}"' if isinstance(escaped, str) else b'"%b"' % escaped, type=str)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Undecodable(f"Invalid JSON format: {error}", error_type=JSON) from error
+
+
 def new_job_id() -> str:
     """Return a name for a portrait: eight hexadecimal digits."""
     return uuid4().hex[:8]
-
-
-def decode_base64(text: str) -> bytes:
-    """Decode base64, strictly, and in slices, so that other threads run in between.
-
-    Raises:
-        InvalidInput: it is none.
-    """
-    decoded = bytearray()
-    try:
-        for start in range(0, len(text), _SLICE_CHARACTERS):
-            part = text[start : start + _SLICE_CHARACTERS]
-            if start + len(part) < len(text) and part.endswith("="):
-                raise binascii.Error("padding before the end")
-            decoded += binascii.a2b_base64(part, strict_mode=True)
-    except ValueError as error:
-        raise InvalidInput(f"Invalid base64 encoding: {error}") from error
-    return bytes(decoded)
 
 
 def error_type_of(error: Exception) -> str:
@@ -212,14 +251,20 @@ def encode_drawing(progress: Progress, *, timestamp: float) -> str:
     return encode_progress(percent, f"Frame {progress.frames}{of}", timestamp=timestamp)
 
 
-def encode_fragment(job_id: str, data: bytes, *, index: int) -> str:
-    """Write `fragment`: a part of the file; all of them, joined, are the file."""
-    return _encode({"type": "fragment", "job_id": job_id, "index": index, "video_base64": _base64(data)})
+def encode_stream(job_id: str, opening: Opening, sitting: Sitting) -> str:
+    """Write `stream`, after which the video comes in binary messages."""
+    return _encode(
+        {"type": "stream", "job_id": job_id, "session_id": job_id}
+        | {name: getattr(opening, name) for name in _OPENING}
+        | {"image_id": sitting.image_id}
+    )
 
 
-def encode_result(job_id: str, portrayal: Portrayal, *, seconds: float, timestamp: float) -> str:
+def encode_result(job_id: str, sitting: Sitting, *, seconds: float, timestamp: float) -> str:
     """Write `result`; of a video that was streamed it has no `video_base64`. Call it in a thread."""
-    video = {"video_base64": _base64(portrayal.video)} if portrayal.video else {}
+    portrayal = sitting.portrayal
+    assert portrayal is not None
+    video = {"video_base64": b64encode_as_string(portrayal.video)} if portrayal.video else {}
     return _encode(
         {"type": "result", "job_id": job_id, "session_id": job_id}
         | video
@@ -227,21 +272,25 @@ def encode_result(job_id: str, portrayal: Portrayal, *, seconds: float, timestam
             "video_size": portrayal.video_bytes,
             "video_size_bytes": portrayal.video_bytes,
             "processing_time": round(seconds, 3),
-            "model_used": portrayal.model_used,
-            "requested_model": portrayal.requested_model,
-            "fallback_reason": portrayal.fallback_reason,
             "inference_fps": round(portrayal.inference_fps, 1),
             "frames_processed": portrayal.frames,
             "duration": round(portrayal.duration, 3),
-            "fps": portrayal.fps,
-            "width": portrayal.width,
-            "height": portrayal.height,
-            "codecs": portrayal.codecs,
             "faces": portrayal.faces,
             "face_is_rough": portrayal.is_rough,
+        }
+        | {name: getattr(portrayal, name) for name in _OPENING}
+        | {
+            "image_id": sitting.image_id,
+            "voice": sitting.spoken and sitting.spoken.voice,
+            "backend": sitting.spoken and sitting.spoken.backend,
             "timestamp": timestamp,
         }
     )
+
+
+def encode_likeness(likeness: Likeness) -> str:
+    """Write what is told of a picture of the album."""
+    return _encoder.encode(likeness).decode()
 
 
 def encode_failure(error: Exception, *, timestamp: float) -> str:
@@ -273,15 +322,6 @@ def _explain(message: str | bytes, error: msgspec.ValidationError) -> str:
     if named in ("process", "ping", "cancel"):
         return f"{named}: {error}"
     return f"Unknown message type: {named}"
-
-
-def _check_size(name: str, text: str, most: int) -> None:
-    if len(text) // 4 * 3 - text[-2:].count("=") > most:
-        raise InvalidInput(f"{name} file too large (max {most / 2**20:g}MB)", field=f"{name.lower()}_base64")
-
-
-def _base64(data: bytes) -> str:
-    return binascii.b2a_base64(data, newline=False).decode()
 
 
 def _encode(message: Mapping[str, Any]) -> str:

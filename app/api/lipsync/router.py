@@ -3,17 +3,20 @@
 from fastapi import APIRouter, WebSocket
 
 from app.api.admission import abort_of, admit
-from app.api.lipsync.conversation import Conversation, LipsyncLimits
-from app.lipsync.renderer import Renderer
+from app.api.lipsync.conversation import Conversation
+from app.api.lipsync.intake import Intake
+from app.api.lipsync.limits import LipsyncLimits
+from app.lipsync.atelier import Atelier
 from app.runtime.connections import Gate
-from app.runtime.workers import Workers
+from app.runtime.workers import FILES_POOL, Workers
 
 PATH = "/ws/lip-sync"
 
 
-def router(renderer: Renderer, workers: Workers, gate: Gate, limits: LipsyncLimits) -> APIRouter:
+def router(atelier: Atelier, workers: Workers, gate: Gate, limits: LipsyncLimits) -> APIRouter:
     """Open the WebSocket onto the lip-sync engine."""
     routes = APIRouter()
+    intake = Intake(workers, limits)
 
     @routes.websocket(PATH)
     async def converse(socket: WebSocket) -> None:
@@ -22,18 +25,19 @@ def router(renderer: Renderer, workers: Workers, gate: Gate, limits: LipsyncLimi
             return
         with connection:
             await socket.accept()
-            conversation = Conversation(renderer, workers, socket, limits, abort=abort_of(socket))
+            conversation = Conversation(atelier, intake, workers, socket, limits, abort=abort_of(socket))
             connection.session = conversation.session
             await conversation.run()
 
     @routes.get("/ws/health")
     async def health() -> dict[str, object]:
-        """Say how many are connected, and how many portraits are drawn or wait."""
+        """Say how many are connected, how many portraits are drawn or wait, and who can draw."""
         return {
             "status": "healthy",
             "active_connections": len(gate),
-            "processing_tasks": renderer.line.running + renderer.line.waiting,
+            "processing_tasks": atelier.jobs,
             "services_initialized": True,
+            "engines": await workers.run(FILES_POOL, lambda: atelier.engines),
         }
 
     return routes

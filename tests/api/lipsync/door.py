@@ -3,7 +3,7 @@
 import base64
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,29 +11,65 @@ import anyio
 from fastapi import FastAPI
 from websockets.asyncio.client import ClientConnection, connect
 
-from app.api.lipsync.conversation import LipsyncLimits
+from app.api.lipsync.images import images
+from app.api.lipsync.limits import LipsyncLimits
 from app.api.lipsync.messages import MAX_MESSAGE_BYTES
 from app.api.lipsync.rest import rest
 from app.api.lipsync.router import PATH, router
-from app.errors import Unavailable
+from app.errors import InvalidInput, Unavailable
+from app.lipsync.album import Album
+from app.lipsync.atelier import Atelier, Ended
+from app.lipsync.commission import COMMISSION_POOL
 from app.lipsync.engines import Engines
 from app.lipsync.network_engine import NetworkEngine
+from app.lipsync.phonemes import TimedPhoneme
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import PORTRAIT_POOL, Limits, Renderer
+from app.lipsync.script import Script, Spoken
 from app.runtime.connections import AdmissionLimits, Connections
 from app.runtime.queue import WaitingLine
 from app.runtime.server import SocketLimits
-from app.runtime.workers import CODEC_POOL, Workers
+from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers
 from tests.lipsync.performers import FlatEngine, OneFace, png, tone
 from tests.live_server import LiveServer, live_server
+
+
+class Beeper:
+    """Speaks a tone of a tenth of a second for each character, when it may."""
+
+    def __init__(self) -> None:
+        self.scripts: list[Script] = []
+        self.may_speak = anyio.Event()
+        self.may_speak.set()
+        self.is_asked = anyio.Event()
+        self.cancelled = 0
+
+    async def speak(self, script: Script, *, client: Hashable) -> Spoken:
+        self.scripts.append(script)
+        self.is_asked.set()
+        if not script.text.strip():
+            raise InvalidInput("text has nothing in it that can be spoken", field="text")
+        try:
+            await self.may_speak.wait()
+        except BaseException:
+            self.cancelled += 1
+            raise
+        seconds = len(script.text) / 10
+        return Spoken(tone(seconds), (TimedPhoneme("a", 0.0, seconds),), voice="beep", backend="beeper")
 
 
 class Door:
     """A running door."""
 
-    def __init__(self, live: LiveServer, renderer: Renderer) -> None:
+    def __init__(
+        self, live: LiveServer, atelier: Atelier, speaker: Beeper, workers: Workers, ended: list[Ended]
+    ) -> None:
         self.live = live
-        self.renderer = renderer
+        self.atelier = atelier
+        self.renderer = atelier.renderer
+        self.speaker = speaker
+        self.workers = workers
+        self.ended = ended
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator["Client"]:
@@ -56,8 +92,10 @@ class Client:
         await self._socket.send(message if isinstance(message, str) else json.dumps(message))
 
     async def receive(self) -> Any:
+        """Return the next message; what is binary as `{"type": "binary", "data": …}`."""
         with anyio.fail_after(20):
-            return json.loads(await self._socket.recv())
+            message = await self._socket.recv()
+        return {"type": "binary", "data": message} if isinstance(message, bytes) else json.loads(message)
 
     async def until(self, *types: str) -> tuple[list[Any], Any]:
         """Read to the first message of these types; returns those before it, and it."""
@@ -65,6 +103,10 @@ class Client:
         while (message := await self.receive())["type"] not in types:
             before.append(message)
         return before, message
+
+    async def cut(self) -> None:
+        """Break the connection off."""
+        self._socket.transport.abort()
 
 
 class Held:
@@ -106,24 +148,34 @@ def process(seconds: float = 1.0, **changes: Any) -> dict[str, Any]:
 
 @asynccontextmanager
 async def door(
-    engine: FlatEngine | None = None, *, faces: int = 1, limits: LipsyncLimits | None = None, timeout: float = 60.0
+    engine: FlatEngine | None = None,
+    *,
+    faces: int = 1,
+    limits: LipsyncLimits | None = None,
+    timeout: float = 60.0,
+    album_bytes: int = 10**7,
 ) -> AsyncIterator[Door]:
     connections = Connections()
-    workers = Workers({PORTRAIT_POOL: 2, CODEC_POOL: 2})
+    workers = Workers({PORTRAIT_POOL: 2, CODEC_POOL: 4, COMMISSION_POOL: 2, FILES_POOL: 1})
+    portraits = Portraits(OneFace(faces), cache_bytes=10**7)
     renderer = Renderer(
         Engines(engine or FlatEngine(), {"nota_wav2lip": NetworkEngine("nota_wav2lip", _no_weights, lambda: None)}),
-        Portraits(OneFace(faces), cache_bytes=10**7),
+        portraits,
         workers,
         line=WaitingLine(concurrency=2, depth=2),
         limits=Limits(timeout=timeout),
     )
+    album, speaker, limits = Album(max_bytes=album_bytes), Beeper(), limits or LipsyncLimits()
+    ended: list[Ended] = []
+    atelier = Atelier(renderer, portraits, album, speaker, workers, timeout=timeout, on_end=ended.append)
     gate = connections.gate(PATH, AdmissionLimits())
     app = FastAPI()
-    app.include_router(router(renderer, workers, gate, limits or LipsyncLimits()))
-    app.include_router(rest(renderer, workers, limits or LipsyncLimits()))
+    app.include_router(router(atelier, workers, gate, limits))
+    app.include_router(rest(atelier, workers, limits))
+    app.include_router(images(atelier, limits))
     sizes = SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=30.0)
     async with live_server(app, drain=connections.drain, limits_for=lambda path: sizes) as live:
-        yield Door(live, renderer)
+        yield Door(live, atelier, speaker, workers, ended)
 
 
 def _no_weights() -> Any:

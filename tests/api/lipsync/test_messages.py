@@ -1,25 +1,29 @@
-import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app.api.lipsync import messages
-from app.api.lipsync.messages import Cancel, Ping, Process, decode_base64
+from app.api.lipsync.messages import Cancel, Ping, Process, Undecodable
 from app.errors import InvalidInput
-from app.lipsync.clip import Portrayal, Progress
+from app.lipsync.clip import Opening, Portrayal, Progress
+from app.lipsync.script import Script, Spoken
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "lipsync"
-BOUNDS = {"max_audio_bytes": 1000, "max_image_bytes": 1000}
 PORTRAYAL = Portrayal(
     "warp", "nota_wav2lip", "no weights", 2, False, 150, 6.0, 25.0, 512, 512, "avc1.64001e", 45.2, 12.5, b"video", 5
 )
+SITTING = SimpleNamespace(portrayal=PORTRAYAL, image_id="ab" * 32, spoken=None)
+SPOKEN = SimpleNamespace(portrayal=PORTRAYAL, image_id=None, spoken=Spoken(b"", None, "f1", "espeak"))
 
 
 def golden(name):
     return json.loads((GOLDEN / f"{name}.json").read_text())
+
+
+def result(sitting):
+    return messages.encode_result("abc123", sitting, seconds=12.5, timestamp=1.5)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("process", Process), ("ping", Ping), ("cancel", Cancel)])
@@ -28,16 +32,14 @@ def test_the_document_s_requests_are_read(name, kind):
 
 
 def test_the_document_s_options_reach_the_engine():
-    request = golden("process") | {"audio_base64": "QUJD", "image_base64": "REVG"}
-    order = messages.decode(json.dumps(request)).order(**BOUNDS)
-    assert (order.audio, order.image, order.model) == (b"ABC", b"DEF", "nota_wav2lip")
+    order = messages.decode(json.dumps(golden("process"))).order()
+    assert order.model == "nota_wav2lip"
     assert (order.pads, order.resize_factor, order.smooth) == ((0, 10, 0, 0), 1, True)
 
 
 @pytest.mark.parametrize("options", [None, {}, dict.fromkeys(messages.Options.__struct_fields__)])
 def test_what_is_absent_or_null_is_the_default(options):
-    request = {"type": "process", "audio_base64": "QUJD", "image_base64": "REVG", "options": options}
-    order = messages.decode(json.dumps(request)).order(**BOUNDS)
+    order = messages.decode(json.dumps({"type": "process", "options": options})).order()
     assert (order.model, order.pads, order.smooth, order.fps, order.face) == (
         "nota_wav2lip",
         (0, 10, 0, 0),
@@ -47,13 +49,41 @@ def test_what_is_absent_or_null_is_the_default(options):
     )
 
 
+def test_a_script_has_what_the_speech_engine_wants_to_know():
+    said = {"text": "Hi", "voice": "f1", "backend": "espeak", "language": "en-GB", "speed": 1.5, "ssml": True}
+    assert Process(**said).script() == Script("Hi", "f1", "espeak", "en-GB", 1.5, True)
+    assert Process(text="Hi", voice="", speed=None).script() == Script("Hi")
+    assert Process(audio_base64="QUJD", voice="f1").script() is None
+
+
+@pytest.mark.parametrize("speed", [0.2, 4.1, -1])
+def test_nothing_is_spoken_too_fast_or_too_slowly(speed):
+    with pytest.raises(InvalidInput, match="speed"):
+        Process(text="Hi", speed=speed).script()
+
+
+def test_the_texts_of_a_form_are_read():
+    process = messages.decode_fields({"text": "Hi", "speed": "1.5", "ssml": "true", "options": '{"fps":30}', "x": "y"})
+    assert (process.text, process.speed, process.ssml, process.order().fps) == ("Hi", 1.5, True, 30)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error_type"),
+    [({"options": "{"}, "json_error"), ({"options": "[]"}, "validation_error"), ({"speed": "x"}, "validation_error")],
+)
+def test_texts_of_a_form_that_are_none_are_told(fields, error_type):
+    with pytest.raises(Undecodable) as caught:
+        messages.decode_fields(fields)
+    assert caught.value.error_type == error_type
+
+
 @pytest.mark.parametrize(
     ("name", "written"),
     [
         ("connection", messages.encode_connection("id")),
         ("pong", messages.encode_pong(1.5)),
         ("progress", messages.encode_progress(75.5, "so far", timestamp=1.5)),
-        ("result", messages.encode_result("abc123", PORTRAYAL, seconds=12.5, timestamp=1.5)),
+        ("result", result(SITTING)),
         ("error", messages.encode_error("json_error", "no", timestamp=1.5)),
         ("cancelled", messages.encode_cancelled()),
         ("info", messages.encode_info(messages.NOTHING_TO_CANCEL)),
@@ -69,34 +99,32 @@ def test_replies_have_the_fields_of_the_document(name, written):
         assert told["message"] == wanted["message"]
 
 
+def test_a_result_names_its_picture_and_who_spoke():
+    one, other = json.loads(result(SITTING)), json.loads(result(SPOKEN))
+    assert (one["image_id"], one["voice"], one["backend"]) == ("ab" * 32, None, None)
+    assert (other["image_id"], other["voice"], other["backend"]) == (None, "f1", "espeak")
+
+
+def test_a_stream_says_what_mediasource_wants_to_know():
+    opening = Opening("warp", "wav2lip", "no weights", 25.0, 512, 384, "avc1.64001e, mp4a.40.2")
+    told = json.loads(messages.encode_stream("abc123", opening, SITTING))
+    assert told == {
+        "type": "stream",
+        "job_id": "abc123",
+        "session_id": "abc123",
+        "codecs": "avc1.64001e, mp4a.40.2",
+        "width": 512,
+        "height": 384,
+        "fps": 25.0,
+        "model_used": "warp",
+        "requested_model": "wav2lip",
+        "fallback_reason": "no weights",
+        "image_id": "ab" * 32,
+    }
+
+
 def test_drawing_goes_from_a_quarter_to_near_the_end():
     percents = [
         json.loads(messages.encode_drawing(Progress(frames, 100), timestamp=0))["progress"] for frames in (0, 50, 120)
     ]
     assert percents == [25, 60, 95]
-
-
-@given(st.binary(max_size=50))
-def test_base64_is_what_it_was(data):
-    assert decode_base64(base64.b64encode(data).decode()) == data
-
-
-def test_large_base64_is_decoded_in_slices():
-    data = bytes(range(256)) * 12_000
-    assert decode_base64(base64.b64encode(data).decode()) == data
-
-
-@pytest.mark.parametrize("text", ["A", "AB=C", "QUJD\n", "QUJD ", "QUJ-", "ÄÄÄÄ", "A" * (2**20 - 4) + "QQ==" + "QUJD"])
-def test_what_is_no_base64_is_refused(text):
-    with pytest.raises(InvalidInput, match="Invalid base64"):
-        decode_base64(text)
-
-
-@pytest.mark.parametrize(("size", "fits"), [(1000, True), (1001, False)])
-def test_sizes_are_judged_before_decoding(size, fits):
-    request = Process(audio_base64=base64.b64encode(bytes(size)).decode(), image_base64="QUJD")
-    if fits:
-        request.order(**BOUNDS)
-        return
-    with pytest.raises(InvalidInput, match="Audio file too large"):
-        request.order(**BOUNDS)

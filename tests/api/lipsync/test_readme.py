@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from app.api.lipsync import messages
-from app.api.lipsync.conversation import LipsyncLimits
+from app.api.lipsync.limits import LipsyncLimits
 from app.lipsync.renderer import Limits
 
 README = (Path(messages.__file__).parent / "README.md").read_text()
@@ -12,6 +12,11 @@ README = (Path(messages.__file__).parent / "README.md").read_text()
 @pytest.mark.parametrize("option", messages.Options.__struct_fields__)
 def test_every_option_is_told(option):
     assert f"`{option}`" in README
+
+
+@pytest.mark.parametrize("field", messages.Process.__struct_fields__)
+def test_every_field_is_told(field):
+    assert f"`{field}`" in README
 
 
 @pytest.mark.parametrize(
@@ -23,7 +28,7 @@ def test_every_error_is_told(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["process", "ping", "cancel", "connection", "progress", "fragment", "result", "error", "cancelled", "info", "pong"],
+    ["process", "ping", "cancel", "connection", "progress", "stream", "result", "error", "cancelled", "info", "pong"],
 )
 def test_every_message_is_told(name):
     assert f"`{name}`" in README
@@ -31,7 +36,8 @@ def test_every_message_is_told(name):
 
 def test_the_bounds_are_told():
     limits = LipsyncLimits()
-    assert f"files of {limits.max_audio_bytes // 2**20} MiB and {limits.max_image_bytes // 2**20} MiB" in README
+    for most in (limits.max_audio_bytes, limits.max_image_bytes, limits.max_video_bytes):
+        assert f"{most // 2**20} MiB" in README
     assert f"{messages.MAX_MESSAGE_BYTES // 2**20} MiB" in README
     assert f"{messages.INLINE_CHARACTERS // 2**10} KiB" in README
     assert f"in {Limits().timeout:.0f} s" in README
