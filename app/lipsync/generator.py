@@ -3,6 +3,7 @@
 The door to everything here that needs torch, which is an extra: this module can be imported without it.
 """
 
+import logging
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
@@ -11,13 +12,15 @@ from typing import Generic, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import Unavailable
+from app.errors import ChorusError, Unavailable
 from app.lipsync.batches import F, Faces, Pixels, distinct
 from app.lipsync.networks.libraries import preload
 from app.lipsync.networks.plan import SIDE
 from app.lipsync.networks.registry import FILES, FOLDER, PLANS, find_checkpoint
 from app.lipsync.networks.runtime import Precision, Runtime
 from app.lipsync.windows import Windows
+
+logger = logging.getLogger(__name__)
 
 INSTALL = "install the extra `lipsync` (see the README) and restart the server"
 
@@ -85,27 +88,27 @@ def load(
 
     Raises:
         Unavailable: there are no weights, or torch is not installed.
-        Corrupt: the weights do not fit.
+        Corrupt: the weights do not fit. Clients are told what is raised; where files are is in the log alone.
     """
     path = find_checkpoint(models, name)
     if path is None:
+        logger.warning("%s has no weights in %s", name, models / FOLDER)
         files = " or ".join(FILES[name])
-        raise Unavailable(
-            f"{name} has no weights: none of {files} is in {models / FOLDER}; run `scripts/download_models {name}`"
-        )
+        raise Unavailable(f"{name} has no weights ({files}): run `scripts/download_models {name}`")
     preload()
     try:
         loading = import_module("app.lipsync.networks.loading")
     except (ImportError, OSError, RuntimeError) as error:  # torch that does not fit the machine: all three
-        raise Unavailable(f"{name} cannot be loaded ({_line(error)}): {INSTALL}") from error
-    runtime: Runtime[Prepared] = loading.load(
-        path, PLANS[name], device=device, precision=precision, threads=threads, slots=slots
-    )
+        logger.warning("%s cannot be loaded: %s", name, error)
+        raise Unavailable(f"{name} cannot be loaded, because torch cannot: {INSTALL}") from error
+    try:
+        runtime: Runtime[Prepared] = loading.load(
+            path, PLANS[name], device=device, precision=precision, threads=threads, slots=slots
+        )
+    except ChorusError as error:
+        logger.warning("%s cannot be loaded from %s: %s", name, path, error)
+        raise
     return Generator(runtime)
-
-
-def _line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
 
 
 def missing(models: Path, names: Sequence[str] = tuple(PLANS)) -> list[str]:

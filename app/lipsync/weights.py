@@ -7,7 +7,7 @@ What goes about under these names:
 - their later `Wav2Lip-SD-GAN.pt`: TorchScript archives, which `torch.load` refuses;
 - `lrs3-wav2lip.pth` and `lrs3-nota-wav2lip.pth`: the arrays alone.
 
-Nothing that is in a file is run.
+Nothing that is in a file is run. What is wrong with one is told to clients, so it has the file's name and no folder.
 """
 
 import pickle
@@ -43,7 +43,7 @@ def read(path: Path, plan: Plan) -> dict[str, Tensor]:
         Corrupt: it is no checkpoint, is not whole, or is one of another network; the message says which.
     """
     if not path.is_file():
-        raise NotFound(f"{path} is not there")
+        raise NotFound(f"{path.name} is not there")
     _check_head(path)
     state = _unwrap(_load(path), path)
     _check(state, plan, path)
@@ -55,10 +55,10 @@ def _check_head(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not head:
-        raise Corrupt(f"{path} is empty: download it again")
+        raise Corrupt(f"{path.name} is empty: download it again")
     for start, trouble in _NO_CHECKPOINTS.items():
         if head.startswith(start):
-            raise Corrupt(f"{path} is {trouble}")
+            raise Corrupt(f"{path.name} is {trouble}")
 
 
 def _load(path: Path) -> object:
@@ -67,9 +67,11 @@ def _load(path: Path) -> object:
             return read_state(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise Corrupt(f"{path} cannot be read: it is damaged or holds more than arrays ({_line(error)})") from error
+        raise Corrupt(
+            f"{path.name} cannot be read: it is damaged or holds more than arrays ({_line(error, path)})"
+        ) from error
     except (EOFError, OSError, RuntimeError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise Corrupt(f"{path} is not whole ({_line(error)}): download it again") from error
+        raise Corrupt(f"{path.name} is not whole ({_line(error, path)}): download it again") from error
 
 
 def _unwrap(loaded: object, path: Path) -> dict[str, Tensor]:
@@ -77,7 +79,7 @@ def _unwrap(loaded: object, path: Path) -> dict[str, Tensor]:
     if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
         loaded = loaded["state_dict"]
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise Corrupt(f"{path} holds no state of a network")
+        raise Corrupt(f"{path.name} holds no state of a network")
     if all(name.startswith(_PREFIX) for name in loaded):
         return {name.removeprefix(_PREFIX): value for name, value in loaded.items()}
     return dict(loaded)
@@ -86,9 +88,9 @@ def _unwrap(loaded: object, path: Path) -> dict[str, Tensor]:
 def _check(state: Mapping[str, Tensor], plan: Plan, path: Path) -> None:
     wanted = manifest(plan)
     if differences := _differences(state, wanted):
-        raise Corrupt(f"{path} does not fit {plan.name}: {_guess(state, plan) or differences}")
+        raise Corrupt(f"{path.name} does not fit {plan.name}: {_guess(state, plan) or differences}")
     if not all(torch.isfinite(value).all() for value in state.values()):
-        raise Corrupt(f"{path} holds numbers that are not finite")
+        raise Corrupt(f"{path.name} holds numbers that are not finite")
 
 
 def _differences(state: Mapping[str, Tensor], wanted: Mapping[str, Entry]) -> str:
@@ -117,5 +119,7 @@ def _guess(state: Mapping[str, Tensor], plan: Plan) -> str:
     return ""
 
 
-def _line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0][:120] or type(error).__name__
+def _line(error: BaseException, path: Path) -> str:
+    """Return the first line of what an error says, without the folder of the file."""
+    line = str(error).strip().partition("\n")[0].replace(str(path), path.name)
+    return line[:120] or type(error).__name__

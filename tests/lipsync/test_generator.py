@@ -46,9 +46,12 @@ def test_other_pictures_than_faces_are_refused() -> None:
         generator(Device()).prepare(np.zeros((1, 64, 64, 3), np.uint8))
 
 
-def test_missing_weights_are_told_with_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match=r"no weights: .* run `scripts/download_models nota_wav2lip`"):
+def test_missing_weights_are_told_with_what_to_do_and_where_to_the_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(Unavailable, match=r"no weights .*: run `scripts/download_models nota_wav2lip`") as caught:
         load(tmp_path, "nota_wav2lip")
+    assert str(tmp_path) not in str(caught.value) and str(tmp_path) in caplog.text
     assert missing(tmp_path) == ["nota_wav2lip", "wav2lip"]
 
 

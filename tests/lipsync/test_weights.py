@@ -82,13 +82,23 @@ def test_a_partial_download_is_told(network: PlainNetwork, tmp_path: Path, *, le
 def test_what_people_save_by_mistake_is_told(tmp_path: Path, *, content: bytes, told: str) -> None:
     path = tmp_path / "net.pth"
     path.write_bytes(content)
-    with pytest.raises(Corrupt, match=told):
+    with pytest.raises(Corrupt, match=told) as caught:
         read(path, PLAN)
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="is not there"):
+    with pytest.raises(NotFound, match=r"^net\.pth is not there"):
         read(tmp_path / "net.pth", PLAN)
+
+
+def test_an_unreadable_file_is_told_without_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.pth"
+    path.write_bytes(b"PK\x03\x04 something")
+    monkeypatch.setattr(torch, "load", lambda file, **options: Path(f"{file}/none").read_bytes())
+    with pytest.raises(Corrupt) as caught:
+        read(path, PLAN)
+    assert str(tmp_path) not in str(caught.value)
 
 
 def test_networks_for_larger_faces_are_told(network: PlainNetwork, tmp_path: Path) -> None:
