@@ -65,12 +65,12 @@ class Engines:
         """Return the network of this name, loaded: nobody else can draw into a film. It blocks.
 
         Raises:
-            InvalidInput: there is no such engine, or it is one for pictures alone.
-            Unavailable: the network cannot be loaded; the message says what is missing.
+            InvalidInput: there is no such engine.
+            Unavailable: it is one for pictures alone, or cannot be loaded; the message says what is missing.
         """
         if name == self._fallback.name:
             others = " or ".join(self._networks)
-            raise InvalidInput(f"{name} bends a picture; a video needs {others}", field="model_type")
+            raise Unavailable(f"{name} bends a picture; a video needs {others}")
         chosen = self.choose(name)
         if not isinstance(chosen.engine, NetworkEngine):
             raise Unavailable(f"a video needs a network, and {chosen.fallback_reason}")
