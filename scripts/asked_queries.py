@@ -76,7 +76,7 @@ def in_hops(view: View, queries: list[Asked], most: int) -> Lookups:
     """Ask as a stream does; a query is found if it is at any hop."""
     found = Lookups()
     for asked in queries:
-        box = BallotBox(hops=HOPS, most=most)
+        box = BallotBox()
 
         def hop(landmarks: Landmarks, box: BallotBox = box) -> tuple[int, np.ndarray]:
             votes = view.votes(landmarks.keys, landmarks.frames, most=most)

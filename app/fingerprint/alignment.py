@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from app.fingerprint.kernel import kernel
-from app.fingerprint.listener import Heard
+from app.fingerprint.listener import MATCHED, Heard
 from app.fingerprint.peaks import BIN_PARTS, Peaks
 from app.fingerprint.spectrum import FIRST_BIN
-from app.fingerprint.verification import FRAME_PARTS, MATCHED, NO_PEAK, Placement, Readings, read
+from app.fingerprint.verification import FRAME_PARTS, NO_PEAK, Placement, Readings, read
 
 Scattered: TypeAlias = npt.NDArray[np.float64]
 

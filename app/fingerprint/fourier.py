@@ -81,26 +81,14 @@ def _transformed(re: Floats, im: Floats, lanes: int, cosines: Floats, sines: Flo
     rest, run, step = len(re) // lanes, lanes, 1
     while rest > 1:
         rest //= 4
-        quarter = rest * run
         for place in range(rest):
-            at, to, turn = place * run, 4 * place * run, place * step
+            turn = place * step
             _turn(
-                re[at : at + run],
-                re[at + quarter : at + quarter + run],
-                re[at + 2 * quarter : at + 2 * quarter + run],
-                re[at + 3 * quarter : at + 3 * quarter + run],
-                im[at : at + run],
-                im[at + quarter : at + quarter + run],
-                im[at + 2 * quarter : at + 2 * quarter + run],
-                im[at + 3 * quarter : at + 3 * quarter + run],
-                spare_re[to : to + run],
-                spare_re[to + run : to + 2 * run],
-                spare_re[to + 2 * run : to + 3 * run],
-                spare_re[to + 3 * run : to + 4 * run],
-                spare_im[to : to + run],
-                spare_im[to + run : to + 2 * run],
-                spare_im[to + 2 * run : to + 3 * run],
-                spare_im[to + 3 * run : to + 4 * run],
+                re,
+                im,
+                spare_re,
+                spare_im,
+                (np.uint64(place * run), np.uint64(rest * run), np.uint64(4 * place * run), np.uint64(run)),
                 (cosines[turn], cosines[2 * turn], cosines[3 * turn]),
                 (sines[turn], sines[2 * turn], sines[3 * turn]),
             )
@@ -112,36 +100,40 @@ def _transformed(re: Floats, im: Floats, lanes: int, cosines: Floats, sines: Flo
 
 @kernel
 def _turn(
-    a_re: Floats,
-    b_re: Floats,
-    c_re: Floats,
-    d_re: Floats,
-    a_im: Floats,
-    b_im: Floats,
-    c_im: Floats,
-    d_im: Floats,
-    to_a_re: Floats,
-    to_b_re: Floats,
-    to_c_re: Floats,
-    to_d_re: Floats,
-    to_a_im: Floats,
-    to_b_im: Floats,
-    to_c_im: Floats,
-    to_d_im: Floats,
+    re: Floats,
+    im: Floats,
+    to_re: Floats,
+    to_im: Floats,
+    places: tuple[np.uint64, np.uint64, np.uint64, np.uint64],
     cosines: tuple[np.float32, np.float32, np.float32],
     sines: tuple[np.float32, np.float32, np.float32],
 ) -> None:
-    """Transform four numbers each, and turn them."""
-    for i in range(len(a_re)):
-        ac_re, ac_im, a_c_re, a_c_im = a_re[i] + c_re[i], a_im[i] + c_im[i], a_re[i] - c_re[i], a_im[i] - c_im[i]
-        bd_re, bd_im, b_d_re, b_d_im = b_re[i] + d_re[i], b_im[i] + d_im[i], b_re[i] - d_re[i], b_im[i] - d_im[i]
-        to_a_re[i], to_a_im[i] = ac_re + bd_re, ac_im + bd_im
+    """Transform four numbers each, and turn them.
+
+    Args:
+        re: of a quarter apart.
+        im: of the same.
+        to_re: of a run apart.
+        to_im: of the same.
+        places: first of these, a quarter, first of those, a run. Unsigned, so that none is counted from the end.
+        cosines: of the second to the fourth.
+        sines: of the same.
+    """
+    first, quarter, to, run = places
+    for i in range(run):
+        a, b = first + i, first + i + quarter
+        c, d = b + quarter, b + quarter + quarter
+        ac_re, ac_im, a_c_re, a_c_im = re[a] + re[c], im[a] + im[c], re[a] - re[c], im[a] - im[c]
+        bd_re, bd_im, b_d_re, b_d_im = re[b] + re[d], im[b] + im[d], re[b] - re[d], im[b] - im[d]
+        a, b = to + i, to + i + run
+        c, d = b + run, b + run + run
+        to_re[a], to_im[a] = ac_re + bd_re, ac_im + bd_im
         x, y = a_c_re + b_d_im, a_c_im - b_d_re
-        to_b_re[i], to_b_im[i] = x * cosines[0] - y * sines[0], x * sines[0] + y * cosines[0]
+        to_re[b], to_im[b] = x * cosines[0] - y * sines[0], x * sines[0] + y * cosines[0]
         x, y = ac_re - bd_re, ac_im - bd_im
-        to_c_re[i], to_c_im[i] = x * cosines[1] - y * sines[1], x * sines[1] + y * cosines[1]
+        to_re[c], to_im[c] = x * cosines[1] - y * sines[1], x * sines[1] + y * cosines[1]
         x, y = a_c_re - b_d_im, a_c_im + b_d_re
-        to_d_re[i], to_d_im[i] = x * cosines[2] - y * sines[2], x * sines[2] + y * cosines[2]
+        to_re[d], to_im[d] = x * cosines[2] - y * sines[2], x * sines[2] + y * cosines[2]
 
 
 @kernel

@@ -15,11 +15,16 @@ from app.fingerprint.spectrum import BINS, HOP, TABLES, Levels, heard_on, plain
 
 Map: TypeAlias = npt.NDArray[np.uint8]
 """Half decibels, shape `(frames, BINS)`."""
+Marks: TypeAlias = npt.NDArray[np.uint64]
+"""64 bits each, the lowest first, shape `(frames, ⌈BINS / 64⌉)`."""
 
 QUERY_REACH_FRAMES, QUERY_REACH_BINS = QUERY_REACH.frames, QUERY_REACH.bins
 
 SILENT: Final = 255
 """Instead of half decibels, where nothing within reach is loud enough to be a peak."""
+MATCHED: Final = 2
+"""Half decibels below its surroundings at which a place counts as a peak."""
+MARK_BITS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +36,18 @@ class Heard:
     levels: Map
     below: Map
     """How much lower each place is than the highest within reach: 0 is a peak. `SILENT` where there is no sound."""
+    marks: Marks
+    """A bit for each place: whether it, or one of its two neighbours in frequency, is a peak."""
 
     @property
     def end(self) -> int:
         """Number of the frame behind the last."""
         return self.first + len(self.levels)
+
+    def since(self, frame: int) -> "Heard":
+        """Return all but the frames before one."""
+        rows = max(0, frame - self.first)
+        return Heard(self.first + rows, self.levels[rows:], self.below[rows:], self.marks[rows:])
 
 
 class Listener:
@@ -58,6 +70,7 @@ class Listener:
         self._keep = keep
         self._levels: Map = np.empty((keep + max(32, keep // 4), BINS), np.uint8)
         self._below: Map = np.empty_like(self._levels)
+        self._marks: Marks = np.empty((len(self._levels), -(-BINS // MARK_BITS)), np.uint64)
         self._kept = 0
         self.frames = 0
         """How many are known, from the beginning."""
@@ -71,7 +84,8 @@ class Listener:
         """What is known of the last `keep` frames; valid until the next `push`."""
         start = max(0, self._kept - self._keep)
         first = self.frames - (self._kept - start)
-        return Heard(first, self._levels[start : self._kept], self._below[start : self._kept])
+        kept = slice(start, self._kept)
+        return Heard(first, self._levels[kept], self._below[kept], self._marks[kept])
 
     def push(self, samples: Samples) -> None:
         """Listen to the next samples: mono float32 at `SAMPLE_RATE`, shape `(n,)`."""
@@ -94,6 +108,7 @@ class Listener:
             self._kept,
             self._levels,
             self._below,
+            self._marks,
             self.peaks.frames,
             self.peaks.frequencies,
             self.peaks.strengths,
@@ -123,6 +138,7 @@ def _listen(
     kept: int,
     rounded: Map,
     below: Map,
+    marks: Marks,
     old_frames: Frames,
     old_frequencies: Frequencies,
     old_strengths: Strengths,
@@ -143,14 +159,16 @@ def _listen(
     if kept + len(levels) > len(rounded):
         first, kept = kept - max(0, keep - len(levels)), max(0, keep - len(levels))
         for row in range(kept):
-            rounded[row], below[row] = rounded[first + row], below[first + row]
-    _round(levels, tops, QUIETEST, rounded[kept : kept + len(levels)], below[kept : kept + len(levels)])
+            rounded[row], below[row], marks[row] = rounded[first + row], below[first + row], marks[first + row]
+    behind = kept + len(levels)
+    _round(levels, tops, QUIETEST, rounded[kept:behind], below[kept:behind])
+    _mark(below[kept:behind], marks[kept:behind])
     return (
         rest,
         before,
         done,
         found,
-        kept + len(levels),
+        behind,
         since,
         (
             np.concatenate((old_frames[start:], new_frames)),
@@ -167,3 +185,13 @@ def _round(levels: Levels, tops: Levels, quietest: float, rounded: Map, below: M
             level, top = levels[row, i], tops[row, i]
             rounded[row, i] = int(min(255.0, max(0.0, level + 0.5)))
             below[row, i] = min(SILENT - 1, int(top - level + 0.5)) if top > quietest else SILENT
+
+
+@kernel
+def _mark(below: Map, marks: Marks) -> None:
+    marks[:] = 0
+    for row in range(len(below)):
+        for i in range(1, below.shape[1] - 1):
+            if below[row, i] <= MATCHED:
+                for near in range(i - 1, i + 2):
+                    marks[row, near // MARK_BITS] |= np.uint64(1) << np.uint64(near % MARK_BITS)

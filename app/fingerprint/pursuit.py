@@ -28,8 +28,9 @@ from app.fingerprint.suspect import Suspect
 from app.fingerprint.verification import Edges, Placement, best_fit, chance, stretches, weigh
 from app.fingerprint.view import View
 
-MOST_VOTES: Final = 15_000
-"""Of a hop; in a catalogue of 10,000 tracks those of three keys of four."""
+MOST_VOTES: Final = 100_000
+"""Of a hop. Among 10,000 tracks it has 59,000 on average, and as many hard queries of 3 s find their place as with all
+votes: 77 %, with 60,000 at most 75 %, with 15,000 63 %."""
 PAIRS: Final = 8
 """Of each peak of a stream."""
 CANDIDATES: Final = 4
@@ -60,12 +61,12 @@ PROMISING: Final = 4.0
 class Pursuit:
     """What is suspected in one stream; one thread at a time."""
 
-    def __init__(self, *, hops: int, hop_frames: int) -> None:
-        """Let votes add up over so many hops, of so many frames."""
+    def __init__(self, *, hop_frames: int) -> None:
+        """Begin; hops have so many frames."""
         self.suspects: list[Suspect] = []
         """The one that most speaks for first."""
         self._hop_frames = hop_frames
-        self._box = BallotBox(hops=hops, most=MOST_VOTES)
+        self._box = BallotBox()
         self._view: View | None = None
         self._searched = 0
         """Frame of the stream up to which tracks were looked for."""
@@ -200,7 +201,7 @@ def _beside(placement: Placement) -> list[Placement]:
 
 def _aligned(suspect: Suspect, heard: Heard, view: View) -> Placement:
     """Return a closer placement at about the same speed, by what is heard since the track has begun to play."""
-    since, before = _since(suspect, heard), suspect.on_reel
+    since, before = heard.since(suspect.begun), suspect.on_reel
     closer = aligned(since, _peaks(view, suspect.track, [before], since.first, since.end), before)
     if before.tempo != before.pitch:
         return closer
@@ -210,7 +211,7 @@ def _aligned(suspect: Suspect, heard: Heard, view: View) -> Placement:
 
 def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
     """Return a closer placement; at another tempo if much more speaks for it, or if it has seemed so twice."""
-    closer, since = _aligned(suspect, heard, view), _since(suspect, heard)
+    closer, since = _aligned(suspect, heard, view), heard.since(suspect.begun)
     if len(since.levels) < LEAST_FRAMES:
         return closer
     others = other_tempos(suspect.on_reel, since)
@@ -223,11 +224,6 @@ def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
     suspect.supposed = other.tempo
     gain = weigh(since, peaks, other).odds - weigh(since, peaks, closer).odds
     return other if gain > CLEARLY or (is_supposed and gain > -CLEARLY) else closer
-
-
-def _since(suspect: Suspect, heard: Heard) -> Heard:
-    rows = max(0, suspect.begun - heard.first)
-    return Heard(heard.first + rows, heard.levels[rows:], heard.below[rows:])
 
 
 def _peaks(view: View, track: Place, placements: Sequence[Placement], first: int, end: int) -> Peaks:

@@ -30,7 +30,7 @@ class Recognizer:
     Args:
         index: is searched as it is at each hop.
         sample_rate: of the stream, in Hz.
-        window: seconds over which votes add up, of which a hit tells, and after which silence is the end of a track.
+        window: seconds that are kept, of which a hit tells, and after which silence is the end of a track.
         hop: seconds from one look to the next.
         certain: certainty from which on a track is told of.
     """
@@ -51,7 +51,7 @@ class Recognizer:
         self._waiting: list[Samples] = []
         self._resampler = Resampler(from_rate=sample_rate, to_rate=SAMPLE_RATE)
         self._listener = Listener(keep=round(window * FRAMES_PER_SECOND))
-        self._pursuit = Pursuit(hops=self._hops, hop_frames=round(hop * FRAMES_PER_SECOND))
+        self._pursuit = Pursuit(hop_frames=round(hop * FRAMES_PER_SECOND))
         self._view: View | None = None
         self._catalogue_seconds = 0.0
         self._silent_hops: int | None = None

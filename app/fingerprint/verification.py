@@ -22,9 +22,9 @@ import numpy.typing as npt
 
 from app.fingerprint.calibration import WEIGHTS
 from app.fingerprint.kernel import kernel
-from app.fingerprint.listener import SILENT, Heard, Map
+from app.fingerprint.listener import MARK_BITS, MATCHED, SILENT, Heard, Map, Marks
 from app.fingerprint.peaks import BIN_PARTS, Frames, Frequencies, Peaks, Strengths
-from app.fingerprint.spectrum import FIRST_BIN
+from app.fingerprint.spectrum import BINS, FIRST_BIN
 
 Readings: TypeAlias = npt.NDArray[np.int16]
 """Of a track's peaks that were looked for: half decibels below the surroundings, 64ths of a bin too high, half decibels
@@ -42,8 +42,6 @@ LOUDER_STEP, LOUDER_CLASSES = 8, 8
 NO_PEAK: Final = 255
 """64ths of a bin that are read where frequencies fall or rise all along."""
 FRAME_PARTS: Final = 64
-MATCHED: Final = 2
-"""Half decibels below its surroundings at which a place counts as a peak."""
 LEAST_TURN, TURNS = 6, 12
 """Frames by which a query is turned at least, and at how many of its frames it is."""
 CHANCE: Final = 0.9
@@ -169,7 +167,7 @@ def _turns(rows: int) -> Edges:
 def fits(heard: Heard, peaks: Peaks, placement: Placement) -> int:
     """Count the track's peaks that are peaks of the query: less than what `weigh` tells, at a third of its cost."""
     return _fits(
-        heard.below,
+        heard.marks,
         peaks.frames,
         peaks.frequencies,
         placement.place + heard.first * placement.tempo,
@@ -181,7 +179,7 @@ def fits(heard: Heard, peaks: Peaks, placement: Placement) -> int:
 def best_fit(heard: Heard, peaks: Peaks, placements: Sequence[Placement]) -> Placement:
     """Return the placement that `fits` best, the first of those that fit as well; there must be one."""
     rows = [(one.place + heard.first * one.tempo, one.tempo, one.pitch) for one in placements]
-    return placements[_best_fit(heard.below, peaks.frames, peaks.frequencies, np.array(rows))]
+    return placements[_best_fit(heard.marks, peaks.frames, peaks.frequencies, np.array(rows))]
 
 
 def read(heard: Heard, peaks: Peaks, placement: Placement) -> Readings:
@@ -356,26 +354,24 @@ def _turned_odds(
 
 
 @kernel
-def _fits(below: Map, frames: Frames, frequencies: Frequencies, place: float, tempo: float, pitch: float) -> int:
+def _fits(marks: Marks, frames: Frames, frequencies: Frequencies, place: float, tempo: float, pitch: float) -> int:
     found = 0
     for peak in range(len(frames)):
         row = _row(int(np.int64(frames[peak])), place, tempo)
         middle = int(_column(int(np.int64(frequencies[peak])), pitch) + 0.5)
-        if row < 1 or row >= len(below) - 1 or middle < 3 or middle >= below.shape[1] - 3:
+        if row < 1 or row >= len(marks) - 1 or middle < 3 or middle >= BINS - 3:
             continue
-        lowest = SILENT
-        for y in range(row - 1, row + 2):
-            for x in range(middle - 1, middle + 2):
-                lowest = min(lowest, int(np.int64(below[y, x])))
-        found += lowest <= MATCHED
+        word = middle // MARK_BITS
+        around = marks[row - 1, word] | marks[row, word] | marks[row + 1, word]
+        found += int((around >> np.uint64(middle % MARK_BITS)) & np.uint64(1))
     return found
 
 
 @kernel
-def _best_fit(below: Map, frames: Frames, frequencies: Frequencies, placements: npt.NDArray[np.float64]) -> int:
+def _best_fit(marks: Marks, frames: Frames, frequencies: Frequencies, placements: npt.NDArray[np.float64]) -> int:
     best, most = 0, -1
     for i in range(len(placements)):
-        found = _fits(below, frames, frequencies, placements[i, 0], placements[i, 1], placements[i, 2])
+        found = _fits(marks, frames, frequencies, placements[i, 0], placements[i, 1], placements[i, 2])
         if found > most:
             best, most = i, found
     return best

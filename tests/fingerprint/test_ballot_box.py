@@ -3,38 +3,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.fingerprint.ballot_box import BallotBox
+from app.fingerprint.ballot_box import GROWTH, BallotBox
 from app.fingerprint.view import Votes
-from app.fingerprint.votes import LEAST_WEIGHT, ORIGIN
+from app.fingerprint.votes import LEAST_WEIGHT
 
-HOPS, MOST = 6, 2000
-WEIGHT = LEAST_WEIGHT + 80
+WEIGHT = LEAST_WEIGHT + 100
 NONE = np.empty(0, np.int64)
+PLACES = 1 << 32
 
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled_kernels():
-    BallotBox(hops=2, most=10).cast(votes([1, 2, 3]), most=2)
+    BallotBox().cast(votes([1, 2, 3]), most=2)
 
 
-def test_votes_of_several_hops_add_up():
-    box, rng = BallotBox(hops=HOPS, most=MOST), np.random.default_rng(0)
-    for _ in range(HOPS):
-        best = cast(box, [*rng.integers(0, 1 << 27, 1000), 5_000_001, 5_000_001, 5_000_002])
-    assert abs(best[0] - 5_000_001) <= 2
-    assert best[1] == 3 * HOPS * (WEIGHT - LEAST_WEIGHT)
+def test_votes_of_several_hops_add_up_among_many_more_of_chance():
+    box, rng = BallotBox(), np.random.default_rng(0)
+    for hop in range(6):
+        found = box.cast(votes([*rng.integers(0, PLACES, 20_000), *[5_000_001] * 3, 5_000_002]), most=4)
+        right = [place for place in found.places if abs(place - 5_000_001) <= 1]
+        assert right or hop < 3
+    assert abs(found.places[0] - 5_000_001) <= 1
 
 
-def test_votes_that_are_older_than_the_window_do_not_count():
-    box = BallotBox(hops=HOPS, most=MOST)
-    cast(box, [700] * 9)
-    for _ in range(HOPS - 1):
-        cast(box, [])
-    assert cast(box, [700])[1] == WEIGHT - LEAST_WEIGHT
+def test_the_place_is_where_most_votes_of_all_hops_are():
+    box = BallotBox()
+    for _ in range(5):
+        cast(box, [700] * 4)
+    assert cast(box, [701])[0] == 700
+
+
+def test_older_votes_count_for_less():
+    box = BallotBox()
+    before = cast(box, [700] * 9)[1]
+    for _ in range(5):
+        box.skip()
+    assert cast(box, [700])[1] < before / GROWTH**5 + 3 * 100
+    for _ in range(60):
+        box.skip()
+    assert cast(box, [700])[1] == pytest.approx(2 * 100, rel=0.3)
 
 
 def test_only_places_with_new_votes_are_told():
-    box = BallotBox(hops=HOPS, most=MOST)
+    box = BallotBox()
     cast(box, [700] * 9)
     assert cast(box, [90_000] * 2)[0] == 90_000
     assert len(box.cast(votes([]), most=3).places) == 0
@@ -42,51 +53,66 @@ def test_only_places_with_new_votes_are_told():
 
 def test_a_vote_that_chance_gives_is_none():
     cast_votes = Votes(np.full(9, 700, np.uint32), np.full(9, LEAST_WEIGHT, np.uint8))
-    assert len(BallotBox(hops=HOPS, most=MOST).cast(cast_votes, most=3).places) == 0
+    assert len(BallotBox().cast(cast_votes, most=3).places) == 0
 
 
-@pytest.mark.parametrize("place", [0, 3, 4, 1 << 18, (1 << 32) - 3])
-def test_places_that_agree_are_found_on_whatever_side_of_a_cell(place):
-    box, rng = BallotBox(hops=HOPS, most=MOST), np.random.default_rng(1)
+@pytest.mark.parametrize("place", [2, 3, (1 << 16) - 1, 1 << 16, 1 << 18, PLACES - 4])
+def test_places_that_agree_are_found_wherever_they_are(place):
+    box, rng = BallotBox(), np.random.default_rng(1)
     near = [place + step for step in (0, 1, 1, 2)]
     assert abs(cast(box, [*rng.integers(1 << 20, 1 << 30, 1500), *near])[0] - place) <= 2
 
 
-def test_no_more_votes_are_kept_than_there_is_room_for():
-    box = BallotBox(hops=2, most=10)
-    for _ in range(5):
-        best = cast(box, [33] * 100)
-    assert best[1] == 20 * (WEIGHT - LEAST_WEIGHT)
+def test_places_of_one_cell_are_told_apart():
+    """Whatever the cells are: of 50,000 places, some have one in common with that on which votes agree."""
+    box, rng = BallotBox(), np.random.default_rng(2)
+    cast(box, [700] * 40)
+    found = box.cast(votes([*rng.integers(0, PLACES, 50_000), 700, 700]), most=4)
+    assert abs(found.places[0] - 700) <= 1 and found.votes[0] > 2 * found.votes[1]
+
+
+def test_places_close_together_are_one():
+    found = BallotBox().cast(votes([700, 700, 702, 702, 703, 900]), most=4)
+    assert len(found.places) == 2 and abs(found.places[0] - 702) <= 1
+
+
+def test_however_much_agrees_a_cell_is_full_at_most():
+    box = BallotBox()
+    for _ in range(20):
+        place, agrees = cast(box, [700] * 1000)
+    assert place == 700 and agrees < 150_000
+    assert cast(box, [90_000] * 2, most=2)[0] == 90_000
 
 
 def test_what_is_cleared_is_forgotten():
-    box = BallotBox(hops=HOPS, most=MOST)
+    box, fresh = BallotBox(), BallotBox()
     cast(box, [700] * 9)
     box.clear()
-    assert cast(box, [700])[1] == WEIGHT - LEAST_WEIGHT
+    assert cast(box, [700]) == cast(fresh, [700])
 
 
 @given(st.lists(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 255)), max_size=20), max_size=20))
 @settings(max_examples=50)
-def test_the_best_place_is_that_of_counting_everything(hops):
-    box = BallotBox(hops=3, most=MOST)
-    for number, hop in enumerate(hops):
+def test_no_place_is_better_than_the_best(hops):
+    box, sums = BallotBox(), np.zeros(61)
+    for hop in hops:
+        sums /= GROWTH
+        new = np.zeros(61)
+        for place, weight in hop:
+            new[place] += max(0, weight - LEAST_WEIGHT)
+        sums += new
         places, weights = np.array([place for place, _ in hop]), np.array([weight for _, weight in hop])
         found = box.cast(Votes(places.astype(np.uint32) * 8, weights.astype(np.uint8)), most=1)
-        kept = [vote for one in hops[max(0, number - 2) : number + 1] for vote in one]
-        assert_best(found, {place for place, weight in hop if weight >= LEAST_WEIGHT + 4}, kept)
-
-
-def assert_best(found, new: set[int], kept: list[tuple[int, int]]) -> None:
-    sums = [sum(max(0, weight - LEAST_WEIGHT) for at, weight in kept if at == place) for place in new]
-    assert max([0, *found.votes]) >= max([0, *sums])
+        best = max([0.0, *(sums + new)[new > 0]])
+        if best > 500 and sums.max() < 2000:  # much more than is lost by rounding, and cells are not full
+            assert found.votes[0] == pytest.approx(best, rel=0.4)
 
 
 def votes(places: list[int]) -> Votes:
     return Votes(np.array(places, np.int64).astype(np.uint32), np.full(len(places), WEIGHT, np.uint8))
 
 
-def cast(box: BallotBox, places: list[int]) -> tuple[int, float]:
+def cast(box: BallotBox, places: list[int], *, most: int = 1) -> tuple[int, float]:
     """Return the best place, and its votes."""
-    found = box.cast(votes(places), most=1)
-    return (int(found.places[0]) + ORIGIN) % ORIGIN if len(found.places) else -1, float(max([0, *found.votes]))
+    found = box.cast(votes(places), most=most)
+    return (int(found.places[0]), float(found.votes[0])) if len(found.places) else (-1, 0.0)
