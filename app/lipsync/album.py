@@ -25,16 +25,17 @@ class Album:
     def __len__(self) -> int:
         return len(self._shelf)
 
+    def __contains__(self, name: str) -> bool:
+        return self._shelf.look_up(name) is not None
+
     @property
     def size(self) -> int:
         """Bytes of all files."""
         return self._shelf.size
 
-    def put(self, image: bytes) -> str:
-        """Keep a picture, and return its name. Takes 10 ms for the largest: call it in a thread."""
-        name = name_of(image)
+    def put(self, name: str, image: bytes) -> None:
+        """Keep a picture under its name."""
         self._shelf.put(name, image, len(image))
-        return name
 
     def get(self, name: str) -> bytes:
         """Return a picture.
@@ -55,10 +56,12 @@ class Album:
 class UnknownPicture(NotFound):
     """A name under which no picture is kept."""
 
+    field = "image_id"
+
     def __init__(self) -> None:
         super().__init__("the image_id is not known, or not any more: send the picture again")
 
 
 def name_of(image: bytes) -> str:
-    """Return the name of a picture: 64 hexadecimal digits."""
+    """Return the name of a picture: 64 hexadecimal digits. Takes 10 ms for the largest: call it in a thread."""
     return hashlib.sha256(image).hexdigest()

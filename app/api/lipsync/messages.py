@@ -296,12 +296,13 @@ def encode_likeness(likeness: Likeness) -> str:
 def encode_failure(error: Exception, *, timestamp: float) -> str:
     """Write the `error` of what went wrong; what is not ours is told without its text."""
     message = str(error) if isinstance(error, ChorusError) else "the server failed on this request"
-    return encode_error(error_type_of(error), message, timestamp=timestamp)
+    return encode_error(error_type_of(error), message, field=getattr(error, "field", None), timestamp=timestamp)
 
 
-def encode_error(error_type: str, message: str, *, timestamp: float) -> str:
-    """Write `error`."""
-    return _encode({"type": "error", "error_type": error_type, "message": message, "timestamp": timestamp})
+def encode_error(error_type: str, message: str, *, field: str | None = None, timestamp: float) -> str:
+    """Write `error`, and which field is to blame, if one is."""
+    blamed = {} if field is None else {"field": field}
+    return _encode({"type": "error", "error_type": error_type, "message": message} | blamed | {"timestamp": timestamp})
 
 
 def encode_cancelled() -> str:

@@ -7,6 +7,7 @@ import pytest
 from app.api.lipsync import messages
 from app.api.lipsync.messages import Cancel, Ping, Process, Undecodable
 from app.errors import InvalidInput
+from app.lipsync.album import UnknownPicture
 from app.lipsync.clip import Opening, Portrayal, Progress
 from app.lipsync.script import Script, Spoken
 
@@ -97,6 +98,15 @@ def test_replies_have_the_fields_of_the_document(name, written):
         assert isinstance(told[key], kinds)
     if name in ("connection", "cancelled", "info"):
         assert told["message"] == wanted["message"]
+
+
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [(UnknownPicture(), "image_id"), (InvalidInput("bad", field="fps"), "fps"), (InvalidInput("bad"), None)]
+    + [(RuntimeError("secret"), None)],
+)
+def test_an_error_says_which_field_is_to_blame(error, field):
+    assert json.loads(messages.encode_failure(error, timestamp=1.5)).get("field") == field
 
 
 def test_a_result_names_its_picture_and_who_spoke():
