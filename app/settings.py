@@ -177,7 +177,9 @@ class Settings(BaseSettings):
     lipsync_max_image_bytes: Bytes = 10 * 1024 * 1024
     """Largest picture file that may speak."""
     lipsync_max_video_bytes: Bytes = 50 * 1024 * 1024
-    """Largest file of a talking head that may be made to speak."""
+    """Largest film of a talking head that may be made to speak."""
+    lipsync_max_video_seconds: PositiveInt = 120
+    """Longest such film; it is played forth and back for as long as the sound lasts."""
     lipsync_max_seconds: PositiveInt = 3600
     """Longest sound that a portrait may speak."""
     lipsync_at_once: Count = 0

@@ -41,6 +41,7 @@ def build_atelier(settings: Settings, synthesizer: Synthesizer, workers: Workers
             timeout=settings.lipsync_timeout_seconds,
             max_seconds=settings.lipsync_max_seconds,
             max_audio_bytes=settings.lipsync_max_audio_bytes,
+            max_film_seconds=settings.lipsync_max_video_seconds,
         ),
     )
     return Atelier(

@@ -84,14 +84,29 @@ class Likeness:
 class Sitting:
     """One commission while it is drawn."""
 
-    def __init__(self, renderer: Renderer, order: Order, client: Hashable, image_id: str | None, spoken: Spoken | None):
+    def __init__(self, renderer: Renderer, order: Order, client: Hashable) -> None:
         self._renderer, self._order, self._client = renderer, order, client
-        self.image_id = image_id
+        self.image_id: str | None = None
         """Name of its picture; None: it is a film."""
-        self.spoken = spoken
+        self.has_new_picture = False
+        """Whether nobody has sent that before."""
+        self.spoken: Spoken | None = None
         """What was spoken for it, if something was."""
         self.portrayal: Portrayal | None = None
         """What has become of it; None until it is done."""
+
+    async def prepare(self, commission: Commission, album: Album, speaker: Speaker, workers: Workers) -> None:
+        """Get the picture and the sound."""
+        self.image_id = commission.image_id
+        if self.image_id is not None:
+            self._order = replace(self._order, image=album.get(self.image_id))
+        elif self._order.video is None:
+            self.image_id = await workers.run(CODEC_POOL, partial(name_of, self._order.image))
+            self.has_new_picture = self.image_id not in album
+            album.put(self.image_id, self._order.image)
+        if commission.script is not None:
+            self.spoken = await speaker.speak(commission.script, client=self._client)
+            self._order = replace(self._order, audio=self.spoken.audio, phonemes=self.spoken.phonemes)
 
     async def render(self, on_progress: OnProgress | None = None) -> Portrayal:
         """Return the whole video; as `Renderer.render`."""
@@ -172,20 +187,20 @@ class Atelier:
             Unavailable: as both; `DeadlineExceeded` if speech and drawing together take too long.
         """
         since, outcome = self._clock(), Outcome.CANCELLED
-        sitting: Sitting | None = None
+        sitting = Sitting(self.renderer, commission.order, client)
         try:
             with anyio.move_on_after(None if commission.script is None else self._timeout) as scope:
-                sitting = await self._begin(commission, client)
+                await sitting.prepare(commission, self.album, self._speaker, self._workers)
                 yield sitting
             if scope.cancelled_caught:
                 raise DeadlineExceeded(f"the text was not spoken and drawn within {self._timeout:g} s")
         except Exception as error:
             outcome = next((each for kind, each in _OUTCOMES if isinstance(error, kind)), Outcome.FAILED)
-            if isinstance(error, InvalidImage) and sitting and sitting.image_id and commission.image_id is None:
+            if isinstance(error, InvalidImage) and sitting.has_new_picture and sitting.image_id:
                 self.album.discard(sitting.image_id)
             raise
         finally:
-            portrayal = sitting.portrayal if sitting else None
+            portrayal = sitting.portrayal
             self._on_end(
                 Ended(
                     portrayal.model_used if portrayal else self._known(commission.order.model),
@@ -203,7 +218,7 @@ class Atelier:
             QueueFull: too many wait.
         """
         likeness = await self._look(image, client)
-        await self._workers.run(CODEC_POOL, partial(self.album.put, image))
+        self.album.put(likeness.image_id, image)
         return likeness
 
     async def look(self, image_id: str, *, client: Hashable) -> Likeness:
@@ -224,17 +239,6 @@ class Atelier:
         if not self.album.discard(image_id):
             raise UnknownPicture
         self._portraits.forget(image_id)
-
-    async def _begin(self, commission: Commission, client: Hashable) -> Sitting:
-        order, image_id, spoken = commission.order, commission.image_id, None
-        if image_id is not None:
-            order = replace(order, image=self.album.get(image_id))
-        elif order.video is None:
-            image_id = await self._workers.run(CODEC_POOL, partial(self.album.put, order.image))
-        if commission.script is not None:
-            spoken = await self._speaker.speak(commission.script, client=client)
-            order = replace(order, audio=spoken.audio, phonemes=spoken.phonemes)
-        return Sitting(self.renderer, order, client, image_id, spoken)
 
     async def _look(self, image: bytes, client: Hashable) -> Likeness:
         order = Order(audio=b"", image=image, model="")
