@@ -115,12 +115,15 @@ class Held:
     def __init__(self, number: int = 5) -> None:
         self._there, self._go_on = threading.Event(), threading.Event()
         self._number = number
+        self.is_over = False
+        """Whether it waits no more."""
         self.engine = FlatEngine(before=self._before)
 
     def _before(self, number: int) -> None:
         if number == self._number:
             self._there.set()
             self._go_on.wait(20)
+            self.is_over = True
 
     async def there(self) -> None:
         """Wait until it waits."""
