@@ -28,7 +28,7 @@ from app.api.lipsync.router import router as lipsync_router
 from app.api.openai.failure import describe as describe_for_openai
 from app.api.openai.rest import PATHS as OPENAI_PATHS
 from app.api.openai.rest import rest as openai_rest
-from app.api.pages import pages
+from app.api.pages import PORTRAITS_PATH, pages
 from app.api.speak.limits import SpeakLimits
 from app.api.speak.messages import MAX_MESSAGE_BYTES as SPEAK_MESSAGE_BYTES
 from app.api.speak.rest import OPEN_PATHS as SPEAK_OPEN_PATHS
@@ -72,7 +72,16 @@ from app.services import Services
 from app.settings import Settings
 
 # A page that has a token cannot give it to its own parts, and a call platform has none of ours.
-OPEN_PATHS = ("/health", "/ready", "/web/", "/sdk/", CALLBACK_PATH, *ACCOUNTS_OPEN_PATHS, *SPEAK_OPEN_PATHS)
+OPEN_PATHS = (
+    "/health",
+    "/ready",
+    "/web/",
+    "/sdk/",
+    PORTRAITS_PATH,
+    CALLBACK_PATH,
+    *ACCOUNTS_OPEN_PATHS,
+    *SPEAK_OPEN_PATHS,
+)
 # Anybody may ask, and a platform that does has signed it: its bearer is no wrong credential of ours.
 UNJUDGED_PATHS = (f"{NCCO_PREFIX}/",)
 MAX_BODY_BYTES = 1024 * 1024

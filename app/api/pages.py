@@ -1,6 +1,7 @@
 """The pages of `app/web`, the browser SDK of `app/sdk/js`, and what `/` answers."""
 
 from pathlib import Path
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
@@ -9,6 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from app.api.health import MESSAGE
 
+PORTRAITS_PATH: Final = "/websocket-test"
 APP = Path(__file__).parents[1]
 
 
@@ -24,11 +26,10 @@ def pages(*, version: str) -> APIRouter:
         body = {"status": "ok", "message": MESSAGE, "name": "Chorus", "version": version, "docs": "/docs"}
         return JSONResponse(body, headers={"Vary": "Accept"})
 
-    @routes.get("/websocket-test")
-    async def portrait(request: Request) -> Response:
-        """Lead to the page of portraits, under the name that it has in their document."""
-        query = request.url.query
-        return RedirectResponse(f"web/portrait.html?{query}" if query else "web/portrait.html")
+    @routes.get(PORTRAITS_PATH)
+    async def portraits() -> Response:
+        """Lead to the page of portraits, from the name that it has in their document."""
+        return RedirectResponse("web/portrait.html")
 
     routes.routes.append(Mount("/web", StaticFiles(directory=APP / "web")))
     routes.routes.append(Mount("/sdk", StaticFiles(directory=APP / "sdk" / "js")))

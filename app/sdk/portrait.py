@@ -22,7 +22,7 @@ from app.sdk.backoff import Backoff
 from app.sdk.errors import BrokenReply, ClientError, ConnectionLost, NotConnected, Refused, RequestFailed
 from app.sdk.portrait_client import OnProgress, Portraits
 from app.sdk.portrait_events import Event, Fragment, Opening, Portrait, Progress
-from app.sdk.portrait_request import Drawing, Media
+from app.sdk.portrait_request import Drawing, Media, Voicing
 from app.sdk.portrait_sync import SyncPortraits
 
 __all__ = [
@@ -43,4 +43,5 @@ __all__ = [
     "Refused",
     "RequestFailed",
     "SyncPortraits",
+    "Voicing",
 ]

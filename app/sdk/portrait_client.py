@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from types import TracebackType
-from typing import Final, TypedDict, Unpack
+from typing import Any, Final, TypedDict, Unpack, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from app.sdk.backoff import Backoff
@@ -15,7 +15,7 @@ from app.sdk.connection import Connection
 from app.sdk.errors import RequestFailed
 from app.sdk.portrait_events import IMAGE_ID, Event, Portrait, Progress, read_event
 from app.sdk.portrait_exchange import LONG_CHARACTERS, Exchange, Turn
-from app.sdk.portrait_request import Drawing, Loaded, Media, Order
+from app.sdk.portrait_request import Drawing, Loaded, Media, Order, Voicing
 
 DEFAULT_URL: Final = "ws://localhost:8000"
 PATH: Final = "/ws/lip-sync"
@@ -39,12 +39,10 @@ class PortraitOptions(TypedDict, total=False):
     rng: Callable[[], float]
 
 
-class Speaking(Drawing, total=False):
+class Speaking(Voicing, Drawing, total=False):
     """The keywords of `Portraits.speak` and `Portraits.stream`."""
 
     text: str | None
-    voice: str | None
-    language: str | None
     image_id: str | None
     video: Media | None
     on_progress: OnProgress | None
@@ -130,8 +128,8 @@ class Portraits:
                 `image_id`, the name of a picture that the server has (`Portrait.image_id`), or `video`, an MP4 or MOV
                 of somebody whose lips are drawn anew, which the networks alone can do.
             audio: what is said: the path of a sound file, or what is in it. Instead of it there may be `text`, which
-                the server speaks, with the `voice` and in the `language` (BCP 47) that are named, or those that fit it.
-            speaking: the above; `on_progress`, told how far it is; and the keywords of `Drawing`.
+                the server speaks.
+            speaking: the above; `on_progress`, told how far it is; and the keywords of `Voicing` and `Drawing`.
 
         Raises:
             RequestFailed: the server answered with an error; `code` is `validation_error`, `processing_error` (no face,
@@ -222,15 +220,18 @@ def portrait_url(url: str) -> str:
 
 
 def _order(image: Media | None, audio: Media | None, speaking: Speaking, *, is_streamed: bool) -> Order:
-    drawing: Drawing = {name: speaking[name] for name in Drawing.__annotations__ if name in speaking}  # type: ignore
     return Order(
         image=image,
         image_id=speaking.get("image_id"),
         video=speaking.get("video"),
         audio=audio,
         text=speaking.get("text"),
-        voice=speaking.get("voice"),
-        language=speaking.get("language"),
-        drawing=drawing,
+        voicing=cast("Voicing", _only(Voicing, speaking)),
+        drawing=cast("Drawing", _only(Drawing, speaking)),
         is_streamed=is_streamed,
     )
+
+
+def _only(kind: type, speaking: Speaking) -> dict[str, Any]:
+    """Return the keywords that are of a kind."""
+    return {name: value for name, value in speaking.items() if name in kind.__annotations__}

@@ -34,6 +34,11 @@ class Opening:
     height: int
     """Pixels."""
     fps: float
+    model_used: str | None = None
+    """Who draws every frame; None if the server does not tell it yet, as the next two."""
+    requested_model: str | None = None
+    fallback_reason: str | None = None
+    """Why `model_used` is not `requested_model`; None if it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,10 @@ class Portrait:
     """In the picture."""
     face_is_rough: bool | None
     """Whether the place of the mouth is only a guess."""
+    voice: str | None
+    """Which has spoken the text; None where there was none."""
+    backend: str | None
+    """Of the voice."""
 
 
 Event: TypeAlias = Opening | Fragment | Portrait
@@ -106,6 +115,9 @@ def _event(data: Mapping[str, Any]) -> Event | Progress | RequestFailed | None:
                 width=int(data["width"]),
                 height=int(data["height"]),
                 fps=float(data["fps"]),
+                model_used=data.get("model_used"),
+                requested_model=data.get("requested_model"),
+                fallback_reason=data.get("fallback_reason"),
             )
         case "result":
             return _portrait(data)
@@ -134,4 +146,6 @@ def _portrait(data: Mapping[str, Any]) -> Portrait:
         codecs=data.get("codecs"),
         faces=data.get("faces"),
         face_is_rough=data.get("face_is_rough"),
+        voice=data.get("voice"),
+        backend=data.get("backend"),
     )

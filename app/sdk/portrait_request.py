@@ -16,6 +16,21 @@ SLICE_BYTES: Final = 3 * 2**18
 """Of a file that are encoded at once: nothing else runs meanwhile. Divisible by 3."""
 
 
+class Voicing(TypedDict, total=False):
+    """How a text is spoken. What is left out, the server chooses, so that it fits the text."""
+
+    voice: str | None
+    """Id of a voice."""
+    backend: str | None
+    """Which shall speak."""
+    language: str | None
+    """BCP 47: `en-GB`."""
+    speed: float | None
+    """0.25…4."""
+    ssml: bool | None
+    """Whether the text is markup."""
+
+
 class Drawing(TypedDict, total=False):
     """How a portrait is drawn. What is left out, the server chooses."""
 
@@ -49,8 +64,7 @@ class Order:
     video: Media | None
     audio: Media | None
     text: str | None
-    voice: str | None
-    language: str | None
+    voicing: Voicing
     drawing: Drawing
     is_streamed: bool
 
@@ -80,7 +94,7 @@ class Order:
             options["model_type"] = options.pop("model")
         if self.is_streamed:
             options["stream"] = True
-        said = {"text": self.text, "voice": self.voice, "language": self.language}
+        said = {"text": self.text, **self.voicing}
         return {name: value for name, value in said.items() if value is not None} | {"options": options}
 
 

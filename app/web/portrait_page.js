@@ -22,21 +22,37 @@ const menus = new VoiceMenus(element("language"), element("voice"));
 
 let sitter = null; // who is to speak: `{image, width, height}`
 let drawing = null; // what is being drawn: `{abort, askedAt}`
+let newest = null; // what is being drawn, or was drawn last
 
 portraits.addEventListener("state", ({ detail }) => {
   element("connection").dataset.state = detail.state;
   element("connection-words").textContent = connectionWords(detail);
   element("retry").hidden = detail.state !== "waiting";
+  if (detail.state === "open") loadEngines();
   if (detail.state === "open" || detail.state === "waiting") loadVoices(); // which tells why it was refused, too
 });
 element("retry").addEventListener("click", () => portraits.retry());
 addEventListener("online", () => portraits.retry());
 
 async function loadVoices() {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const response = await fetch(new URL("../voices", import.meta.url), { headers }).catch(() => null);
+  const response = await get("voices");
   if (response?.ok) menus.fill(await response.json());
   if (response?.status === 401) askForToken();
+}
+
+/** Say which of those who draw are not here; who is asked for nevertheless is replaced, as the portrait tells. */
+async function loadEngines() {
+  const response = await get("ws/health");
+  const { engines = {} } = response?.ok ? await response.json() : {};
+  for (const option of element("model").options) {
+    option.dataset.name ??= option.textContent;
+    option.textContent = engines[option.value] ? `${option.dataset.name} (not here)` : option.dataset.name;
+  }
+}
+
+function get(path) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  return fetch(new URL(`../${path}`, import.meta.url), { headers }).catch(() => null);
 }
 
 /* Who speaks. */
@@ -165,7 +181,7 @@ function lacking() {
 async function speak() {
   rest();
   tell(null);
-  const mine = (drawing = { abort: new AbortController(), askedAt: performance.now() });
+  const mine = (drawing = newest = { abort: new AbortController(), askedAt: performance.now() });
   begin();
   film.addEventListener("loadeddata", () => seen(mine), { once: true, signal: mine.abort.signal });
   try {
@@ -191,7 +207,7 @@ function chosen() {
 }
 
 function begin() {
-  for (const id of ["model-used", "first-seen", "drawn-in", "frames", "duration", "size"]) fact(id, "–");
+  for (const id of ["model-used", "first-seen", "drawn-in", "frames", "duration", "voice-used", "size"]) fact(id, "–");
   element("drawn").hidden = true;
   element("after").hidden = true;
   showProgress({ percent: 0, message: "Being asked for" });
@@ -200,10 +216,10 @@ function begin() {
 }
 
 function seen(mine) {
-  if (mine !== drawing) return;
-  element("drawn").hidden = false;
+  if (mine !== newest) return;
   fact("first-seen", span((performance.now() - mine.askedAt) / 1000));
-  news("It speaks.");
+  element("drawn").hidden = false;
+  if (mine === drawing) news("It speaks.");
 }
 
 function finish(portrait, { askedAt }) {
@@ -211,6 +227,7 @@ function finish(portrait, { askedAt }) {
   fact("drawn-in", span((performance.now() - askedAt) / 1000));
   fact("frames", portrait.frames.toLocaleString("en"));
   fact("duration", span(portrait.duration));
+  fact("voice-used", portrait.voice ? menus.nameOf(portrait.voice) : "–");
   fact("size", `${portrait.width} × ${portrait.height}`);
   element("reason").replaceChildren(...marked(reasonWords(portrait)));
   element("reason").hidden = !portrait.fallbackReason;
@@ -229,7 +246,7 @@ function offer({ video, videoSize }) {
 /** Draw nothing. */
 function rest() {
   const abandoned = drawing;
-  drawing = null;
+  drawing = newest = null;
   abandoned?.abort.abort();
   showActivity();
 }

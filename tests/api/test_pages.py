@@ -14,12 +14,11 @@ async def get(path: str) -> httpx.Response:
         return await client.get(path)
 
 
-@pytest.mark.parametrize(("path", "there"), [("", ""), ("?token=a%20b", "?token=a%20b")])
-async def test_the_page_of_portraits_has_the_name_of_the_document_too(path: str, there: str) -> None:
-    answer = await get(f"/websocket-test{path}")
+async def test_the_page_of_portraits_has_the_name_of_the_document_too() -> None:
+    answer = await get("/websocket-test")
 
     assert answer.status_code == 307
-    assert answer.headers["location"] == f"web/portrait.html{there}"  # relative, for servers behind a prefix
+    assert answer.headers["location"] == "web/portrait.html"  # relative, for servers behind a prefix
 
 
 @pytest.mark.parametrize("path", ["/web/portrait.html", "/sdk/portrait.js", "/sdk/portrait_player.js"])

@@ -56,8 +56,8 @@ class PortraitPeer(Peer):
     async def progress(self, percent: float) -> None:
         await self.say({"type": "progress", "progress": percent, "message": f"{percent} %", "timestamp": 1.0})
 
-    async def open_stream(self) -> None:
-        await self.say({**OPENING, "fps": 25.0})
+    async def open_stream(self, **more: Any) -> None:
+        await self.say({**OPENING, "fps": 25.0, **more})
 
     async def finish(self, request: dict[str, Any], video: bytes | None = b"video") -> None:
         """Answer with the result, in which the picture has its name."""

@@ -31,8 +31,11 @@ const MP4 = "video/mp4";
  * @typedef {object} Wanted
  * @property {Media} [audio] a sound file; either this or `text`
  * @property {string} [text] to be spoken by the server
- * @property {string} [voice] id of a voice, for `text`
- * @property {string} [language] BCP 47, for `text`
+ * @property {string} [voice] id of a voice, for `text`, as the next four
+ * @property {string} [backend] which shall speak
+ * @property {string} [language] BCP 47
+ * @property {number} [speed] 0.25…4
+ * @property {boolean} [ssml] whether it is markup
  * @property {string} [imageId] instead of a picture: the name of one that the server has
  * @property {Media} [video] instead of a picture: somebody whose lips are drawn anew, which the networks alone can do
  * @property {"warp" | "nota_wav2lip" | "wav2lip"} [model] `warp` needs no weights
@@ -70,12 +73,15 @@ const MP4 = "video/mp4";
  * @property {string} [codecs] as MediaSource wants to know them
  * @property {number} [faces] in the picture
  * @property {boolean} [faceIsRough] whether the place of the mouth is only a guess
+ * @property {string | null} [voice] which has spoken the text
+ * @property {string | null} [backend] of the voice
  */
 
 /**
- * What is true of a streamed video, told before its first fragment.
+ * What is true of a streamed video, told before its first fragment; the last three as of a `Portrait`, if they are told.
  *
- * @typedef {{type: "opening", jobId: string, codecs: string, width: number, height: number, fps: number}} Opening
+ * @typedef {{type: "opening", jobId: string, codecs: string, width: number, height: number, fps: number,
+ *   modelUsed?: string, requestedModel?: string, fallbackReason?: string | null}} Opening
  */
 
 /** @typedef {{type: "fragment", data: Uint8Array}} Fragment a part; all of them, joined, are the file */
@@ -225,11 +231,14 @@ export class Portraits extends EventTarget {
   }
 
   #process(image, wanted, isStreamed, isNamed) {
-    const { text, voice, language, audio, imageId, video } = wanted;
+    const { text, voice, backend, language, speed, ssml, audio, imageId, video } = wanted;
     const fields = {
       text: text?.toWellFormed?.() ?? text,
       voice,
+      backend,
       language,
+      speed,
+      ssml,
       image_id: isNamed ? this.#names.get(image) : imageId,
       options: given({
         model_type: wanted.model,
@@ -284,9 +293,6 @@ function portrait(message, fragments) {
     type: "portrait",
     video: new Blob(whole, { type: MP4 }),
     videoSize: message.video_size,
-    modelUsed: message.model_used,
-    requestedModel: message.requested_model,
-    fallbackReason: message.fallback_reason,
     frames: message.frames_processed,
     processingTime: message.processing_time,
     inferenceFps: message.inference_fps,
@@ -294,10 +300,16 @@ function portrait(message, fragments) {
     duration: message.duration,
     faces: message.faces,
     faceIsRough: message.face_is_rough,
+    voice: message.voice,
+    backend: message.backend,
   };
 }
 
-const common = ({ job_id: jobId, codecs, width, height, fps }) => ({ jobId, codecs, width, height, fps });
+function common(message) {
+  const { job_id: jobId, codecs, width, height, fps } = message;
+  const { model_used: modelUsed, requested_model: requestedModel, fallback_reason: fallbackReason } = message;
+  return { jobId, codecs, width, height, fps, modelUsed, requestedModel, fallbackReason };
+}
 
 /** The server beside whose `/sdk/` this module came. */
 function defaultUrl() {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { ConnectionLost, NotConnected, Portraits, RequestFailed } from "../../../app/sdk/js/portrait.js";
 import { fakeNetwork, settle } from "./fakes.mjs";
 
-const OPENING = { type: "stream", job_id: "1f0c", codecs: "avc1.64001e, mp4a.40.2", width: 64, height: 48, fps: 25 };
+const OPENING = { type: "stream", job_id: "1f0c", codecs: "avc1.64001e, mp4a.40.2", width: 64, height: 48, fps: 25, model_used: "warp" };
 const RESULT = {
   type: "result",
   job_id: "1f0c",
@@ -75,9 +75,9 @@ test("a picture speaks a sound", async () => {
 
 test("a text is spoken by the server, and is whole Unicode", async () => {
   const { portraits, server } = await connected();
-  const speaking = portraits.speak(picture(), { text: "Hallo\ud83d", voice: "anna", language: "de" });
-  const { text, voice, language, options } = await heard(server, 1);
-  assert.deepEqual([text, voice, language, options], ["Hallo\ufffd", "anna", "de", {}]);
+  const speaking = portraits.speak(picture(), { text: "Hallo\ud83d", voice: "anna", language: "de", speed: 0.5 });
+  const { text, voice, language, speed, options } = await heard(server, 1);
+  assert.deepEqual([text, voice, language, speed, options], ["Hallo\ufffd", "anna", "de", 0.5, {}]);
   server.say(VIDEO);
   await speaking;
 });
@@ -151,7 +151,9 @@ test("a video comes in fragments, and as a whole at the end", async () => {
   server.say(binary("rest"));
   server.say(RESULT);
   const [opening, first, second, portrait] = await streaming;
-  assert.deepEqual(opening, { type: "opening", jobId: "1f0c", codecs: OPENING.codecs, width: 64, height: 48, fps: 25 });
+  const { type, jobId, codecs, width, height, fps, modelUsed } = opening;
+  assert.deepEqual([type, jobId, codecs, width, height, fps], ["opening", "1f0c", OPENING.codecs, 64, 48, 25]);
+  assert.equal(modelUsed, "warp");
   assert.deepEqual([first, second].map(({ type }) => type), ["fragment", "fragment"]);
   assert.equal(new TextDecoder().decode(second.data), "rest");
   assert.equal(await portrait.video.text(), "init rest");
