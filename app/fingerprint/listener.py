@@ -78,14 +78,8 @@ class Listener:
         """Those of the kept frames and of `MOST_GAP` frames before them; frames count from the beginning."""
         self.since = 0
         """Index of the first peak that the last `push` found."""
-
-    @property
-    def heard(self) -> Heard:
+        self.heard = self._last()
         """What is known of the last `keep` frames; valid until the next `push`."""
-        start = max(0, self._kept - self._keep)
-        first = self.frames - (self._kept - start)
-        kept = slice(start, self._kept)
-        return Heard(first, self._levels[kept], self._below[kept], self._marks[kept])
 
     def push(self, samples: Samples) -> None:
         """Listen to the next samples: mono float32 at `SAMPLE_RATE`, shape `(n,)`."""
@@ -115,6 +109,13 @@ class Listener:
         )
         self.frames += found
         self.peaks = Peaks(*peaks)
+        self.heard = self._last()
+
+    def _last(self) -> Heard:
+        start = max(0, self._kept - self._keep)
+        kept = slice(start, self._kept)
+        first = self.frames - (self._kept - start)
+        return Heard(first, self._levels[kept], self._below[kept], self._marks[kept])
 
 
 def listen(samples: Samples) -> Listener:

@@ -11,7 +11,6 @@ Rules of this file:
 5. A track that plays is aligned anew every 2 s: no two clocks are the same, and of its tempo a few seconds tell little.
 """
 
-from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -25,7 +24,7 @@ from app.fingerprint.reel import MOST_FRAMES, Place
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
 from app.fingerprint.suppositions import Suppositions, other_tempos
 from app.fingerprint.suspect import Suspect
-from app.fingerprint.verification import Edges, Placement, best_fit, chance, stretches, weigh
+from app.fingerprint.verification import Edges, Placement, Rows, best_of, chance, fitted, stretches, weigh
 from app.fingerprint.view import View
 
 MOST_VOTES: Final = 100_000
@@ -96,7 +95,7 @@ class Pursuit:
     def chance(self, suspect: Suspect, listener: Listener, view: View) -> float:
         """Return the odds that a wrong place of the same sounds would have."""
         heard, placement = listener.heard, suspect.on_reel
-        return chance(heard, _peaks(view, suspect.track, [placement], heard.first, heard.end), placement)
+        return chance(heard, _peaks_at(view, suspect.track, placement, heard.first, heard.end), placement)
 
     def _plausible(self) -> list[Suspect]:
         """Return what is worth following: of a track that certainly plays only the best place."""
@@ -131,7 +130,7 @@ class Pursuit:
         if suspect.is_certain and end - suspect.looked >= ALIGNED:
             suspect.move(_followed(suspect, listener.heard, view))
         placement = suspect.on_reel
-        peaks = _peaks(view, suspect.track, [placement], suspect.end, end)
+        peaks = _peaks_at(view, suspect.track, placement, suspect.end, end)
         edges = np.array([suspect.end, end])
         suspect.add(stretches(listener.heard, peaks, placement, edges, gain=suspect.gain)[0], end=end)
 
@@ -153,8 +152,8 @@ class Pursuit:
             return
         self._supposes = not self._supposes
         if self._supposes:
-            for placements in self._suppositions.next(listener, view):
-                self._look_into(placements, listener, view, end)
+            for rows in self._suppositions.next(listener, view):
+                self._look_into(rows, listener, view, end)
         elif promising := [suspect for suspect in self.suspects if suspect.worth > LOOKED_AT]:
             suspect = min(promising, key=lambda suspect: suspect.looked)
             suspect.looked = end
@@ -162,14 +161,17 @@ class Pursuit:
             self._look_into(_beside(placement), listener, view, end)
             self._look_into(other_tempos(placement, heard), listener, view, end)
 
-    def _look_into(self, placements: Sequence[Placement], listener: Listener, view: View, end: int) -> None:
+    def _look_into(self, rows: Rows, listener: Listener, view: View, end: int) -> None:
         """Suspect a track at the best of some placements, if enough speaks for it."""
-        track = view.track_at(round(placements[0].place + placements[0].tempo * end))
+        track = view.track_at(round(float(rows[0, 0] + rows[0, 1] * end)))
         if track is None:
             return
-        found = self._suspected(track, placements, listener, view, end)
+        found = self._suspected(track, rows, listener, view, end)
+        if found is None:
+            return
         middle = (listener.heard.first + end) // 2
-        rivals = [suspect for suspect in self.suspects if suspect.is_at(found.reel_frame(middle), middle)]
+        here = found.reel_frame(middle)
+        rivals = [suspect for suspect in self.suspects if suspect.is_at(here, middle)]
         if found.worth > max((rival.worth for rival in rivals), default=0.0):
             self.suspects = [suspect for suspect in self.suspects if suspect not in rivals] + [found]
 
@@ -179,30 +181,32 @@ class Pursuit:
             self._divided = np.array([first, *range(end, first, -self._hop_frames)[::-1]])
         return self._divided
 
-    def _suspected(
-        self, track: Place, placements: Sequence[Placement], listener: Listener, view: View, end: int
-    ) -> Suspect:
-        """Weigh a track at the best of some placements, back to the beginning of the window."""
+    def _suspected(self, track: Place, rows: Rows, listener: Listener, view: View, end: int) -> Suspect | None:
+        """Weigh a track at the best of some placements, back to the beginning of the window; None if nothing speaks."""
         heard = listener.heard
         edges = self._edges(heard.first, end)
-        peaks = _peaks(view, track, placements, heard.first, end)
-        best = best_fit(heard, peaks, placements)
-        found = stretches(heard, peaks, best, edges)
-        suspect = Suspect(track, best, found, end=end, step=self._hop_frames)
+        best = fitted(heard, _peaks(view, track, rows, heard.first, end), rows, edges, least=0.0)
+        if best is None:
+            return None
+        suspect = Suspect(track, best.placement, best.stretches, end=end, step=self._hop_frames)
         if suspect.best.odds < PROMISING:
             return suspect
         better = _aligned(suspect, heard, view)
+        peaks = _peaks_at(view, track, better, heard.first, end)
         return Suspect(track, better, stretches(heard, peaks, better, edges), end=end, step=self._hop_frames)
 
 
-def _beside(placement: Placement) -> list[Placement]:
-    return [Placement(placement.place + step, placement.tempo, placement.pitch) for step in STEPS]
+def _beside(placement: Placement) -> Rows:
+    rows = np.empty((len(STEPS), 3))
+    rows[:] = placement.place, placement.tempo, placement.pitch
+    rows[:, 0] += STEPS
+    return rows
 
 
 def _aligned(suspect: Suspect, heard: Heard, view: View) -> Placement:
     """Return a closer placement at about the same speed, by what is heard since the track has begun to play."""
     since, before = heard.since(suspect.begun), suspect.on_reel
-    closer = aligned(since, _peaks(view, suspect.track, [before], since.first, since.end), before)
+    closer = aligned(since, _peaks_at(view, suspect.track, before, since.first, since.end), before)
     if before.tempo != before.pitch:
         return closer
     # of its speed the pitch tells ten times as much as the time
@@ -216,7 +220,8 @@ def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
         return closer
     others = other_tempos(suspect.on_reel, since)
     peaks = _peaks(view, suspect.track, others, since.first, since.end)
-    other = aligned(since, peaks, best_fit(since, peaks, others))
+    best = Placement(*others[best_of(since, peaks, others)].tolist())
+    other = aligned(since, peaks, best)
     if abs(other.tempo - closer.tempo) < ANOTHER_TEMPO:
         suspect.supposed = None
         return closer
@@ -226,9 +231,12 @@ def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
     return other if gain > CLEARLY or (is_supposed and gain > -CLEARLY) else closer
 
 
-def _peaks(view: View, track: Place, placements: Sequence[Placement], first: int, end: int) -> Peaks:
+def _peaks(view: View, track: Place, rows: Rows, first: int, end: int) -> Peaks:
     """Return the peaks of a track that frames of the stream cover at any of some placements, and some beyond."""
-    start = int(min([one.place + first * one.tempo for one in placements])) - MARGIN
-    behind = int(max([one.place + end * one.tempo for one in placements])) + MARGIN
-    start = max(track.first_frame, start)
-    return view.peaks(start, max(start, min(behind, track.end_frame)))
+    start, behind = rows[:, 0] + first * rows[:, 1], rows[:, 0] + end * rows[:, 1]
+    return view.peaks_of(track, int(start.min()) - MARGIN, int(behind.max()) + MARGIN)
+
+
+def _peaks_at(view: View, track: Place, at: Placement, first: int, end: int) -> Peaks:
+    start, behind = at.place + first * at.tempo, at.place + end * at.tempo
+    return view.peaks_of(track, int(start) - MARGIN, int(behind) + MARGIN)

@@ -9,15 +9,16 @@ Rules of this file:
 3. No more placements are tried than peaks can tell apart. What is promising is aligned afterwards.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from app.fingerprint.alignment import turned
+import numpy as np
+
 from app.fingerprint.landmarks import probes
 from app.fingerprint.listener import Heard, Listener
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.search import SPEED_CANDIDATES, SPEED_HIGHEST, SPEED_PAIRS, SPEEDS
-from app.fingerprint.verification import Placement
+from app.fingerprint.verification import Placement, Rows
 from app.fingerprint.view import View
 from app.fingerprint.votes import count
 
@@ -38,24 +39,23 @@ class Suppositions:
     def __init__(self) -> None:
         self._turn = 0
 
-    def next(self, listener: Listener, view: View) -> Iterator[list[Placement]]:
+    def next(self, listener: Listener, view: View) -> Iterator[Rows]:
         """Suppose the next speed; yields, for each place that it proposes, the placements to be tried."""
         speed = SPEEDS[self._turn % len(SPEEDS)]
         self._turn += 1
         heard = listener.heard
         asked = probes(_low(listener.peaks, heard.first), pairs=SPEED_PAIRS, speed=speed)
         ballots = view.gather(asked.keys, asked.frames, most=MOST_VOTES)
-        pitches = [speed * step for step in TUNING]
+        ways = [(tempo, speed * step) for tempo in (speed, 1.0) for step in TUNING]
         for place in count(ballots, most=SPEED_CANDIDATES).places.tolist():
-            supposed = Placement(float(place), speed, speed)
-            yield [one for tempo in (speed, 1.0) for one in _around(_turned(supposed, tempo, heard), pitches)]
+            yield _around(Placement(float(place), speed, speed), ways, heard)
 
 
-def other_tempos(placement: Placement, heard: Heard) -> list[Placement]:
+def other_tempos(placement: Placement, heard: Heard) -> Rows:
     """Return the placements at other tempos, and at slightly other speeds."""
     pitch = placement.pitch
     ways = [(tempo, pitch) for tempo in (*TEMPOS, pitch)] + [(pitch * speed, pitch * speed) for speed in SLIGHT]
-    return [one for tempo, pitch in ways for one in _around(_turned(placement, tempo, heard), [pitch])]
+    return _around(placement, ways, heard)
 
 
 def _low(peaks: Peaks, first: int) -> Peaks:
@@ -64,9 +64,10 @@ def _low(peaks: Peaks, first: int) -> Peaks:
     return Peaks(peaks.frames[are_low], peaks.frequencies[are_low], peaks.strengths[are_low])
 
 
-def _around(placement: Placement, pitches: Iterable[float]) -> list[Placement]:
-    return [Placement(placement.place + step, placement.tempo, pitch) for pitch in pitches for step in STEPS]
-
-
-def _turned(placement: Placement, tempo: float, heard: Heard) -> Placement:
-    return turned(placement, tempo, (heard.first + heard.end) / 2)
+def _around(placement: Placement, ways: Sequence[tuple[float, float]], heard: Heard) -> Rows:
+    """Return placements of other tempos and pitches, which are the same in the middle of what is heard."""
+    middle = (heard.first + heard.end) / 2
+    rows = np.empty((len(ways), len(STEPS), 3))
+    rows[:, :, 1:] = np.array(ways)[:, None]
+    rows[:, :, 0] = placement.place + middle * (placement.tempo - rows[:, :, 1]) + np.array(STEPS)
+    return rows.reshape(-1, 3)

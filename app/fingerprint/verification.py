@@ -31,6 +31,8 @@ Readings: TypeAlias = npt.NDArray[np.int16]
 louder than in the track, frame since the first that is heard, bin, 64ths of a frame too late: `(n, READINGS)`."""
 Weights: TypeAlias = npt.NDArray[np.float32]
 Edges: TypeAlias = npt.NDArray[np.int64]
+Rows: TypeAlias = npt.NDArray[np.float64]
+"""Placements as numbers: place, tempo and pitch of each, `(n, 3)`."""
 
 READINGS: Final = 6
 BELOW_STEPS: Final = (1, 5, 12, 24)
@@ -134,6 +136,42 @@ def stretches(
     return [Evidence(*row, found) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The placement that fits best, and what speaks for it."""
+
+    placement: Placement
+    stretches: list[Evidence]
+
+
+def fitted(heard: Heard, peaks: Peaks, rows: Rows, edges: Edges, *, least: float) -> Fitted | None:
+    """Weigh the placement that fits best as `stretches` does; None if no sum of its last stretches is above `least`.
+
+    It is `best_fit` and `stretches` in one step, of which most end there.
+    """
+    count = len(edges) - 1
+    odds, looked, matched = np.zeros(count), np.zeros(count, np.int64), np.zeros(count, np.int64)
+    best, gain, most = _fitted(
+        heard.levels,
+        heard.below,
+        heard.marks,
+        peaks.frames,
+        peaks.frequencies,
+        peaks.strengths,
+        heard.first,
+        rows,
+        edges - heard.first,
+        _WEIGHTS,
+        odds,
+        looked,
+        matched,
+    )
+    if most <= least:
+        return None
+    parts = zip(odds.tolist(), looked.tolist(), matched.tolist(), strict=True)
+    return Fitted(Placement(*rows[best].tolist()), [Evidence(*part, gain) for part in parts])
+
+
 def chance(heard: Heard, peaks: Peaks, placement: Placement) -> float:
     """Return the odds that only a tenth of wrong alignments of the same sounds exceed, at least 0.
 
@@ -178,8 +216,13 @@ def fits(heard: Heard, peaks: Peaks, placement: Placement) -> int:
 
 def best_fit(heard: Heard, peaks: Peaks, placements: Sequence[Placement]) -> Placement:
     """Return the placement that `fits` best, the first of those that fit as well; there must be one."""
-    rows = [(one.place + heard.first * one.tempo, one.tempo, one.pitch) for one in placements]
-    return placements[_best_fit(heard.marks, peaks.frames, peaks.frequencies, np.array(rows))]
+    return placements[best_of(heard, peaks, np.array([(one.place, one.tempo, one.pitch) for one in placements]))]
+
+
+def best_of(heard: Heard, peaks: Peaks, rows: Rows) -> int:
+    """Return the number of the placement that `fits` best, as `best_fit` does."""
+    placements = rows + heard.first * rows[:, 1:2] * (1.0, 0.0, 0.0)
+    return _best_fit(heard.marks, peaks.frames, peaks.frequencies, placements)
 
 
 def read(heard: Heard, peaks: Peaks, placement: Placement) -> Readings:
@@ -326,6 +369,51 @@ def _weigh(
         looked[stretch] += 1
         matched[stretch] += readings[i, 0] <= MATCHED
     return gain
+
+
+@kernel
+def _fitted(
+    levels: Map,
+    below: Map,
+    marks: Marks,
+    frames: Frames,
+    frequencies: Frequencies,
+    strengths: Strengths,
+    first: int,
+    rows: Rows,
+    edges: Edges,
+    weights: Weights,
+    odds: npt.NDArray[np.float64],
+    looked: Edges,
+    matched: Edges,
+) -> tuple[int, float, float]:
+    """Return which placement fits best, its gain, and the most that its last stretches have together, at least 0."""
+    placements = rows.copy()
+    for i in range(len(rows)):
+        placements[i, 0] += first * rows[i, 1]
+    best = _best_fit(marks, frames, frequencies, placements)
+    place, tempo, pitch = placements[best]
+    gain = _weigh(
+        levels,
+        below,
+        frames,
+        frequencies,
+        strengths,
+        place,
+        tempo,
+        pitch,
+        edges,
+        np.nan,
+        weights,
+        odds,
+        looked,
+        matched,
+    )
+    most = total = 0.0
+    for i in range(len(odds) - 1, -1, -1):
+        total += odds[i]
+        most = max(most, total)
+    return best, gain, most
 
 
 @kernel

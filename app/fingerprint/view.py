@@ -86,7 +86,14 @@ class View:
 
         Their frames are the reel's.
         """
-        start = self.reel.start_of(first_frame)
+        return self._peaks(self.reel.start_of(first_frame), first_frame, end_frame)
+
+    def peaks_of(self, track: Place, first_frame: int, end_frame: int) -> Peaks:
+        """Return what is within a track of a stretch of the reel."""
+        first = max(track.first_frame, first_frame)
+        return self._peaks(track.first_frame, first, max(first, min(end_frame, track.end_frame)))
+
+    def _peaks(self, start: int, first_frame: int, end_frame: int) -> Peaks:
         if start < len(self.constellation.counts):
             return self.constellation.between(first_frame, end_frame)
         peaks = self.recent_peaks[start]

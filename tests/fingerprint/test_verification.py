@@ -8,7 +8,7 @@ from app.fingerprint.fingerprinter import fingerprint
 from app.fingerprint.listener import listen
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, HOP, SAMPLE_RATE
-from app.fingerprint.verification import Placement, best_fit, chance, fits, stretches, weigh
+from app.fingerprint.verification import Placement, best_fit, chance, fits, fitted, stretches, weigh
 from tests.fingerprint.constellations import taken
 from tests.fingerprint.music import noise, tone, tune
 
@@ -121,3 +121,15 @@ def test_of_placements_nearby_the_right_one_fits_best():
 def test_of_placements_that_fit_as_well_the_first_is_taken():
     nowhere = [Placement(1e6), Placement(2e6)]
     assert best_fit(CLEAN, TRACK, nowhere) is nowhere[0]
+
+
+def test_fitting_and_weighing_in_one_step_is_the_same():
+    places = [HERE, Placement(HERE.place + 2), Placement(HERE.place - 3, tempo=1.01)]
+    rows = np.array([(one.place, one.tempo, one.pitch) for one in places])
+    edges = np.array([0, 40, 80, CLEAN.end])
+    found = fitted(CLEAN, TRACK, rows, edges, least=0.0)
+    assert found.placement == HERE
+    assert found.stretches == stretches(CLEAN, TRACK, HERE, edges)
+    most = max(sum(part.odds for part in found.stretches[first:]) for first in range(3))
+    assert fitted(CLEAN, TRACK, rows, edges, least=most - 0.1) is not None
+    assert fitted(CLEAN, TRACK, rows, edges, least=most + 0.1) is None
