@@ -23,6 +23,7 @@ from app.errors import (
 from app.lipsync.album import Album, UnknownPicture, name_of
 from app.lipsync.clip import Opening, Order, Portrayal
 from app.lipsync.commission import Commission
+from app.lipsync.picture import read_header
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import PORTRAIT_POOL, OnProgress, Renderer
 from app.lipsync.script import Speaker, Spoken
@@ -101,6 +102,7 @@ class Sitting:
         if self.image_id is not None:
             self._order = replace(self._order, image=album.get(self.image_id))
         elif self._order.video is None:
+            read_header(self._order.image)
             self.image_id = await workers.run(CODEC_POOL, partial(name_of, self._order.image))
             self.has_new_picture = self.image_id not in album
             album.put(self.image_id, self._order.image)

@@ -134,14 +134,22 @@ async def test_a_stream_says_first_what_it_will_be():
     assert house.outcomes == [("flat", "done")] and house.ended[0].frames == 10
 
 
-@pytest.mark.parametrize("error", [InvalidImage("no picture"), NoFace("no face")])
-async def test_only_pictures_that_can_be_read_are_kept(error):
-    house = House(faces=OneFace(0)) if isinstance(error, NoFace) else House()
-    image = png() if isinstance(error, NoFace) else png()[:60]
-    with pytest.raises(type(error)):
+@pytest.mark.parametrize(
+    ("image", "faces", "error"), [(b"GIF89a", 1, InvalidImage), (png()[:60], 1, InvalidImage), (png(), 0, NoFace)]
+)
+async def test_only_pictures_that_can_be_read_are_kept(image, faces, error):
+    house = House(faces=OneFace(faces))
+    with pytest.raises(error):
         await house.draw(commission(image=image))
-    assert (name_of(image) in house.album) == isinstance(error, NoFace)
+    assert (name_of(image) in house.album) == (error is NoFace)
     assert house.outcomes == [("flat", "refused")]
+
+
+async def test_nothing_is_spoken_for_what_is_no_picture():
+    house = House()
+    with pytest.raises(InvalidImage):
+        await house.draw(commission(Script("Hello"), image=b"GIF89a"))
+    assert not house.voice.asked.is_set()
 
 
 async def test_a_picture_that_is_too_small_for_one_is_not_forgotten_for_others():
