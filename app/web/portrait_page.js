@@ -207,8 +207,9 @@ function chosen() {
 }
 
 function begin() {
-  for (const id of ["model-used", "first-seen", "drawn-in", "frames", "duration", "voice-used", "size"]) fact(id, "–");
+  for (const id of ["model-used", "first-seen", "drawn-in", "duration", "voice-used", "size"]) fact(id, "–");
   element("drawn").hidden = true;
+  element("reason").hidden = true;
   element("after").hidden = true;
   showProgress({ percent: 0, message: "Being asked for" });
   news("Being drawn.");
@@ -225,8 +226,7 @@ function seen(mine) {
 function finish(portrait, { askedAt }) {
   fact("model-used", portrait.modelUsed);
   fact("drawn-in", span((performance.now() - askedAt) / 1000));
-  fact("frames", portrait.frames.toLocaleString("en"));
-  fact("duration", span(portrait.duration));
+  fact("duration", `${span(portrait.duration)}, ${portrait.frames.toLocaleString("en")} pictures`);
   fact("voice-used", portrait.voice ? menus.nameOf(portrait.voice) : "–");
   fact("size", `${portrait.width} × ${portrait.height}`);
   element("reason").replaceChildren(...marked(reasonWords(portrait)));
