@@ -1,11 +1,12 @@
-"""Measures talking portraits: the networks beside themselves as published, composing, encoding, and all of it in a row.
+"""Measures talking portraits: every stage, the networks beside themselves as published, and all of it through the door.
 
     .venv/bin/python scripts/bench_lipsync.py [--quick] [PART ...]
 
 Needs the development packages; the networks also need torch (the extra `lipsync`), and are left out without it. Their
 weights are random, which does not change what they cost. Times are CPU seconds of one thread, the least of several
 rounds; what is compared is measured by turns in the same run. Prints tables in Markdown and, for every figure that has
-a bar, whether it is missed.
+a bar, whether it is missed. The part `door` (bench_portraits.py) starts servers and talks to them over real sockets;
+`bending` is bench_warp.py, `networks` and `job` are bench_networks.py.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from itertools import islice
 
 import av
 import numpy as np
+from bench_warp import measure_warp
 from lipsync_material import FIRST_ROW, FPS, Bgr, judged, least_seconds, mouths, portrait, speech
 
 from app.lipsync.compose import StillComposer
@@ -109,11 +111,13 @@ PARTS: dict[str, Callable[[int], None]] = {
     "mouths": measure_mouths,
     "composing": measure_composing,
     "encoding": measure_encoding,
+    "bending": measure_warp,
 }
 if importlib.util.find_spec("torch"):
     from bench_networks import measure_job, measure_networks
+    from bench_portraits import measure_door
 
-    PARTS |= {"networks": measure_networks, "job": measure_job}
+    PARTS |= {"networks": measure_networks, "job": measure_job, "door": measure_door}
 else:
     print("Without torch (the extra `lipsync`) the networks are left out.")
 

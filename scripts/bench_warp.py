@@ -1,13 +1,7 @@
-"""Measures the embedded engine of talking portraits: finding a face, preparing it, and drawing frames.
+"""The part of `bench_lipsync.py` for the embedded engine: finding a face, preparing it, and drawing frames.
 
-    .venv/bin/python scripts/bench_warp.py [--quick]
-
-Needs the development packages and the face models (scripts/face_models). Times are CPU seconds of one thread, the least
-of several rounds.
+Needs the face models (scripts/face_models).
 """
-
-import argparse
-import os
 
 import numpy as np
 from lipsync_material import FPS, ROOT, judged, least_seconds, portrait
@@ -43,14 +37,3 @@ def measure_warp(rounds: int) -> None:
                 f"| {side} | {speaking.shape.height:.0f} | {1000 * taken['find']:.0f} | {1000 * taken['prepare']:.0f} "
                 f"| {moves} | {rate:.0f} | {judged(rate, bar)} |"
             )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measures the embedded engine of talking portraits.")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds")
-    print(f"load {os.getloadavg()[0]:.1f}")
-    measure_warp(2 if parser.parse_args().quick else 6)
-
-
-if __name__ == "__main__":
-    main()

@@ -146,6 +146,8 @@ class Pipeline:
         for thread in self._threads:
             thread.join()
         self._threads.clear()
+        if self._video is not None:
+            self._video.abandon()
         self._video = None
 
     def _begin(self, stage: Callable[[], None], name: str) -> None:

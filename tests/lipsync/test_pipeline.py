@@ -1,3 +1,6 @@
+import gc
+import os
+import sys
 import threading
 import tracemalloc
 from dataclasses import replace
@@ -166,6 +169,31 @@ def test_a_stop_ends_who_waits_for_an_engine_that_hangs():
             job.advance(stop)
     going_on.set()
     job.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="threads are counted by /proc")
+def test_what_was_encoded_of_a_stopped_job_is_let_go_at_once():
+    """The encoder's threads and its memory, not only when the garbage is collected next."""
+    before = native_threads()
+    gc.disable()
+    try:
+        for _ in range(4):
+            stop = threading.Event()
+            what = order(100.0)
+            job = pipeline(what, performance(what, FlatEngine(before=lambda number: number == 40 and stop.set())))  # noqa: B023
+            with pytest.raises(Stopped):
+                run(job, stop)
+        for _ in range(10_000):  # the system buries a thread a moment after it was joined
+            if native_threads() <= before:
+                break
+            threading.Event().wait(0.001)
+        assert native_threads() <= before
+    finally:
+        gc.enable()
+
+
+def native_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
 
 
 def test_a_job_may_be_closed_before_it_has_begun_and_twice():
