@@ -90,15 +90,9 @@ async def answer(client):
 
 
 async def test_two_are_read_at_a_time_whoever_sends_them(gate):
-    async with (
-        door() as live,
-        live.client() as one,
-        live.client() as two,
-        live.client() as three,
-        live.client() as four,
-    ):
+    async with door() as live, live.client() as one, live.client() as two, live.client() as other:
         results = []
-        async with anyio.create_task_group() as group, httpx.AsyncClient(base_url=live.live.url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=live.live.url, timeout=30) as http, anyio.create_task_group() as group:
             for client in (one, two):
                 await client.send(large())
                 group.start_soon(told, client, results)
