@@ -2,6 +2,8 @@
 
 import { inWords } from "./words.js";
 
+const TOO_LARGE = 1009; // the code with which a server ends a connection over which it was sent too much
+
 /** @param {any} error */
 export function errorWords(error) {
   const words = {
@@ -10,6 +12,7 @@ export function errorWords(error) {
     internal_error: () => "The server failed on this portrait. It has been noted there.",
   }[error.code];
   if (words) return words();
+  if (error.code === TOO_LARGE) return "This is more than the server takes at once. Try a smaller picture or a shorter sound.";
   if (error.name === "ConnectionLost") return "The connection broke before the portrait was drawn.";
   return inWords(error).words;
 }

@@ -320,10 +320,12 @@ def test_python_gets_the_same_whole_and_in_fragments(server: Served, folder: Pat
         events = list(portraits.stream(picture, text=TEXT, language="en-GB", timeout=60))
         with pytest.raises(RequestFailed, match="no face was found") as failed:
             portraits.speak(folder / "nobody.png", text=TEXT, timeout=60)
+        with pytest.raises(RequestFailed, match="weights") as redrawn:
+            portraits.speak(None, text=TEXT, video=whole.video, timeout=60)
 
     assert (whole.model_used, whole.faces, whole.frames, whole.width) == ("warp", 1, 2 * FPS, 512)
     assert len(pictures_of(whole.video)) == whole.frames and told[-1].percent == 100
-    assert failed.value.code == "processing_error"
+    assert (failed.value.code, redrawn.value.code) == ("processing_error", "processing_error")
     fragments = [event.data for event in events if isinstance(event, Fragment)]
     last = events[-1]
     assert isinstance(last, Portrait) and last.image_id == whole.image_id
