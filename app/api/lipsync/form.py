@@ -67,19 +67,33 @@ async def receive_form(request: Request) -> Form:
     parser = _Parser(
         request.headers, request.stream(), max_files=MAX_FILES, max_fields=MAX_TEXTS, max_part_size=MAX_TEXT_BYTES
     )
-    with _upload():
+    with _upload(), parser:
         for name, value in (await parser.parse()).multi_items():
             if isinstance(value, UploadFile):
                 form.files[name] = await value.read()
-                await value.close()
             else:
                 form.fields[name] = value
+    if not parser.is_over:
+        raise InvalidInput("the form breaks off before its end")
     return form
 
 
 class _Parser(MultiPartParser):
+    """A parser that tells whether a form was whole; leaving it closes all files."""
+
     spool_max_size = MAX_MESSAGE_BYTES
     """Which no body exceeds: so nothing of it is ever on the disk."""
+    is_over = False
+
+    def on_end(self) -> None:
+        self.is_over = True
+
+    def __enter__(self) -> "_Parser":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._files_to_close_on_error:  # all that were begun, also those that never ended
+            file.close()
 
 
 @contextmanager
