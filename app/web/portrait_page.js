@@ -3,7 +3,7 @@
 import { Portraits } from "../sdk/portrait.js";
 import { PortraitPlayer } from "../sdk/portrait_player.js";
 import { Frame } from "./portrait_frame.js";
-import { prepare } from "./portrait_picture.js";
+import { drawn, prepare } from "./portrait_picture.js";
 import { SoundChoice } from "./portrait_sound.js";
 import { drawnWords, errorWords, marked, reasonWords, sitterWords } from "./portrait_words.js";
 import { VoiceMenus } from "./voices.js";
@@ -295,5 +295,11 @@ element("token-form").addEventListener("submit", (event) => {
 const address = new URL("../ws/lip-sync", import.meta.url);
 address.protocol = address.protocol.replace("http", "ws");
 element("address").textContent = String(address);
+drawn(new URL("./portrait_sample.svg", import.meta.url)).then((sample) => {
+  if (sitter) return; // somebody was faster
+  sitter = sample;
+  frame.show(sample);
+  element("sitter").textContent = "Drawn for this page. Choose, take or drop a picture of a face of your own.";
+}, tellError);
 showSaid(); // browsers remember what was chosen before a reload
 portraits.connect().catch(() => {}); // its state has told

@@ -39,6 +39,21 @@ export function still(video) {
   return jpeg(video, video.videoWidth, video.videoHeight);
 }
 
+/**
+ * Draw the one who is there before a picture is chosen.
+ *
+ * @param {string | URL} url of a vector drawing
+ * @returns {Promise<{image: Blob, width: number, height: number}>}
+ * @throws {NoPicture}
+ */
+export async function drawn(url) {
+  const drawing = Object.assign(new Image(), { src: String(url) });
+  await drawing.decode().catch((cause) => {
+    throw new NoPicture("The drawing of this page cannot be shown.", { cause });
+  });
+  return jpeg(drawing, drawing.naturalWidth, drawing.naturalHeight);
+}
+
 async function jpeg(source, width, height) {
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   const context = canvas.getContext("2d");
