@@ -220,7 +220,7 @@ function seen(mine) {
   if (mine !== newest) return;
   fact("first-seen", span((performance.now() - mine.askedAt) / 1000));
   element("drawn").hidden = false;
-  if (mine === drawing) news("It speaks.");
+  if (mine === drawing) news(film.paused ? "It is there." : "It speaks.");
 }
 
 function finish(portrait, { askedAt }) {
@@ -231,7 +231,7 @@ function finish(portrait, { askedAt }) {
   fact("size", `${portrait.width} × ${portrait.height}`);
   element("reason").replaceChildren(...marked(reasonWords(portrait)));
   element("reason").hidden = !portrait.fallbackReason;
-  news(drawnWords(portrait));
+  news(drawnWords(portrait, film.paused && !film.ended));
   offer(portrait);
 }
 

@@ -25,8 +25,9 @@ export function sitterWords({ width, height, faces }) {
   return `${faces === 1 ? "One face" : `${faces} faces, of which the largest speaks`}, ${size}`;
 }
 
-/** @param {import("../sdk/portrait.js").Portrait} portrait */
-export function drawnWords({ modelUsed, faceIsRough }) {
+/** @param {import("../sdk/portrait.js").Portrait} portrait @param {boolean} isHeldBack by the browser */
+export function drawnWords({ modelUsed, faceIsRough }, isHeldBack) {
+  if (isHeldBack) return "Drawn. The browser wants you to have it played.";
   return faceIsRough ? "Drawn. Where the mouth is was only a guess." : `Drawn by ${modelUsed}.`;
 }
 

@@ -254,6 +254,24 @@ def test_where_there_is_no_media_source_the_whole_file_is_played(context: Browse
     assert whole.width == 640 and whole.problem is None
 
 
+def test_a_browser_that_plays_nothing_by_itself_is_told_of(context: BrowserContext, server: Served) -> None:
+    page = context.new_page()
+    page.add_init_script(
+        "const play = HTMLMediaElement.prototype.play; let isAsked = false;"
+        "HTMLMediaElement.prototype.play = function () { return isAsked ? play.call(this)"
+        " : Promise.reject(new DOMException('no gesture', 'NotAllowedError')); };"
+        "addEventListener('click', ({target}) => (isAsked = target.id === 'replay'), true);"
+    )
+    page.goto(server.url + PAGE)
+    expect(page.locator("#sitter")).to_contain_text("Drawn for this page.")
+    speak(page)
+
+    expect(page.locator("#news")).to_have_text("Drawn. The browser wants you to have it played.", timeout=SOON)
+    assert film(page).position == 0
+    page.get_by_role("button", name="Play again").click()
+    wait_for_film(page, lambda film: film.position > 0.1)
+
+
 def test_what_is_wrong_is_told_in_words(context: BrowserContext, server: Served, folder: Path) -> None:
     page = context.new_page()  # the browser itself complains of a refusal
     page.route("**/portrait_sample.svg", lambda route: route.abort())

@@ -31,7 +31,7 @@ export class PortraitPlayer {
 
   /**
    * Play what `Portraits.stream` gives; what was played before ends. To be called from a handler of a gesture, unless
-   * the video is muted, else browsers may not begin to play: its `paused` then says so.
+   * the video is muted, else browsers may not let it play: its `paused` then says so, and `replay` helps.
    *
    * @param {AsyncIterable<import("./portrait.js").Opening | import("./portrait.js").Fragment |
    *   import("./portrait.js").Portrait>} events
@@ -42,6 +42,7 @@ export class PortraitPlayer {
   async play(events) {
     this.stop();
     const mine = (this.#playing = {});
+    this.#begin(); // with nothing, but within the gesture: some browsers let what was begun so go on later, and only that
     for await (const event of events) {
       if (mine !== this.#playing) return null;
       await this.#take(event, mine);
