@@ -1,6 +1,7 @@
 """Measures the recognition of music in live streams: how soon, how often wrongly, and what it costs.
 
     .venv/bin/python scripts/bench_listening.py --music DIR [--cache DIR] [--queries 60] [--hours 12] [--only PART]
+        [--half 1] [--bound B]
 
 DIR is a folder with music, at least some fifty tracks; `music_library.py` says which of them are in the catalogue.
 Prints tables in Markdown with the machine they come from:
@@ -8,8 +9,9 @@ Prints tables in Markdown with the machine they come from:
 1. Latency: streams that begin at random places of tracks of the half from which no constant was learnt, under the
    conditions of `degradations.py`. Time is that of the sound, from its first sample to the message; what the server
    takes beside it is some milliseconds.
-2. False alarms: tracks that are not in the catalogue, of both halves, from end to end, under several conditions;
-   speech; noise. Tracks that share a recording with one of the catalogue are left out, and named.
+2. False alarms: tracks that are not in the catalogue, from end to end, under several conditions; speech; noise. They
+   are of one half, the other one than that on which the bound was chosen (`--half 0 --bound 8` shows how that was
+   done). Tracks that share a recording with one of the catalogue are left out, and named.
 3. Cost: CPU of a hop, by what is heard. Each hop is heard five times, and the least is taken, since a busy machine only
    makes them longer. Memory: that of many streams at once.
 """
@@ -79,8 +81,8 @@ def hops(samples: Samples) -> Iterator[Samples]:
         yield samples[start : start + HOP_SAMPLES]
 
 
-def recognizer(catalogue: Catalogue) -> Recognizer:
-    return Recognizer(Frozen(catalogue), sample_rate=RATE, hop=HOP)  # type: ignore[arg-type]
+def recognizer(catalogue: Catalogue, bound: float = CERTAIN) -> Recognizer:
+    return Recognizer(Frozen(catalogue), sample_rate=RATE, hop=HOP, certain=bound)  # type: ignore[arg-type]
 
 
 def happens(condition: str, samples: Samples, rng: np.random.Generator, said: Signal) -> Samples:
@@ -107,6 +109,7 @@ class Latency:
     tracks: list[Track]
     said: Signal
     queries: int
+    bound: float
 
     def __len__(self) -> int:
         return self.queries * len(AT_SPEED + AT_OTHER_SPEEDS)
@@ -116,7 +119,7 @@ class Latency:
         name = (AT_SPEED + AT_OTHER_SPEEDS)[condition]
         seconds = OTHER_SECONDS[-1] if name in AT_OTHER_SPEEDS else SECONDS[-1]
         asked = query(self.tracks, name, number, self.said, seconds=seconds, sample_rate=RATE)
-        listening, found, others = recognizer(self.catalogue), np.inf, set()
+        listening, found, others = recognizer(self.catalogue, self.bound), np.inf, set()
         for hop, samples in enumerate(hops(asked.samples), 1):
             for event in listening.push(samples):
                 hashes = (
@@ -197,9 +200,10 @@ class Silence:
     tracks: list[Track]
     said: Signal
     jobs: list[tuple[str, int]]
+    bound: float
 
     @classmethod
-    def of(cls, catalogue: Catalogue, tracks: list[Track], said: Signal, hours: float) -> "Silence":
+    def of(cls, catalogue: Catalogue, tracks: list[Track], said: Signal, hours: float, bound: float) -> "Silence":
         """Take as many conditions as are needed for so many hours."""
         jobs = [("speech", number) for number in range(len(VOICES))]
         jobs += [(kind, number) for kind in ("white", "pink", "babble") for number in range(1)]
@@ -208,7 +212,7 @@ class Silence:
             if seconds < 3600 * hours:
                 jobs += [(condition, number) for number in range(len(tracks))]
                 seconds += sum(track.seconds for track in tracks)
-        return cls(catalogue, tracks, said, jobs)
+        return cls(catalogue, tracks, said, jobs, bound)
 
     def __len__(self) -> int:
         return len(self.jobs)
@@ -216,7 +220,7 @@ class Silence:
     def watch(self, number: int) -> Watch:
         kind, number = self.jobs[number]
         rng = np.random.default_rng([zlib.crc32(kind.encode()), number])
-        listening, scores, told = recognizer(self.catalogue), [], {}
+        listening, scores, told = recognizer(self.catalogue, self.bound), [], {}
         for samples in (hop for piece in self._pieces(kind, number, rng) for hop in hops(piece)):
             for event in listening.push(samples):
                 for hit in event.hits if isinstance(event, Matched) else ():
@@ -251,10 +255,8 @@ class Silence:
                 yield happens(kind, piece, rng, self.said)
 
 
-def print_alarms(watches: list[Watch]) -> None:
-    print(
-        f"Nothing of the catalogue plays. Alarms are certainties of {CERTAIN} and more, of the same sound those whose"
-    )
+def print_alarms(watches: list[Watch], bound: float) -> None:
+    print(f"Nothing of the catalogue plays. Alarms are certainties of {bound} and more, of the same sound those whose")
     print(f"waveforms correlate by {SAME} and more: a loop or a sample that both tracks have. They are no alarms.\n")
     print(
         "| heard | hours | alarms | same sound | highest certainty |",
@@ -340,19 +342,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         catalogue = Catalogue(tracks, Path(folder))
         known = [track for track in tracks if track.half == 1 and not track.is_held_out]
-        out = [track for track in tracks if track.is_held_out]
+        out = [track for track in tracks if track.is_held_out and track.half == arguments.half]
         if arguments.only in (None, "costs"):
             print_memory(catalogue, out)
             print_costs(catalogue, known, out, said)
         if arguments.only in (None, "latency"):
-            latency = Latency(catalogue, known, said, arguments.queries)
+            latency = Latency(catalogue, known, said, arguments.queries, arguments.bound)
             print_latency(in_parallel(latency.outcome, len(latency), arguments.processes))
         if arguments.only in (None, "alarms"):
             alike = related(catalogue, out, arguments.processes)
             shared = [track for track in out if alike[track.hash]]
             print("Left out:", ", ".join(track.name for track in shared) or "none", end=".\n\n")
-            silence = Silence.of(catalogue, [track for track in out if track not in shared], said, arguments.hours)
-            print_alarms(in_parallel(silence.watch, len(silence), arguments.processes))
+            mine = [track for track in out if track not in shared]
+            silence = Silence.of(catalogue, mine, said, arguments.hours, arguments.bound)
+            print_alarms(in_parallel(silence.watch, len(silence), arguments.processes), arguments.bound)
 
 
 def parsed() -> argparse.Namespace:
@@ -361,6 +364,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "chorus-music")
     parser.add_argument("--queries", type=int, default=60, help="of each condition")
     parser.add_argument("--hours", type=float, default=12.0, help="in which nothing of the catalogue plays")
+    parser.add_argument("--half", type=int, choices=(0, 1), default=1, help="of the music that is unknown")
+    parser.add_argument("--bound", type=float, default=CERTAIN, help="certainty from which on a track is told of")
     parser.add_argument("--only", choices=("costs", "latency", "alarms"))
     parser.add_argument("--processes", type=int, default=2)
     return parser.parse_args()

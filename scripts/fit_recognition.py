@@ -3,10 +3,10 @@
     .venv/bin/python scripts/fit_recognition.py --music DIR [--cache DIR] [--queries 100] [--processes 2]
 
 Queries are cut from one half of the tracks under all conditions, and compared with the catalogue. Each place that votes
-propose gives an example: how often each combination of what verification reads occurs, and whether the track is the
-right one. Weights are those of a logistic regression. Then the queries of each quarter of the tracks are searched again
-with weights learnt from the other quarter, their own tracks left out, and the best odds that are reached give the
-score.
+propose gives an example: how often each class of what is read there occurs, and whether it is the right one. Other
+places of the same track are none, since it may repeat itself. Weights are those of a logistic regression. Then the
+queries of each quarter of the tracks are searched again with weights learnt from the other quarter, their own tracks
+left out, and the best odds that are reached give the score.
 
 Tracks that share sound (remixes, other speeds, parts of the same suite, loops) are no examples of each other, and no
 unknown music; they are found with the weights that are there already. Starting from none, run it twice.
@@ -26,20 +26,30 @@ from music_library import ROOT, Catalogue, Query, Track, in_parallel, query, rea
 sys.path.insert(0, str(ROOT))
 
 from app.fingerprint import verification  # noqa: E402
+from app.fingerprint.readings import AGAINS, BELOWS, COLUMNS, OFFS, classes  # noqa: E402
+from app.fingerprint.readings import read as look  # noqa: E402
 from app.fingerprint.score import FEWEST_PEAKS, scaled_odds  # noqa: E402
-from app.fingerprint.search import Search  # noqa: E402
-from app.fingerprint.verification import BELOW_STEPS, LOUDER_CLASSES, OFF_STEPS, classes  # noqa: E402
-from app.fingerprint.verification import read as look  # noqa: E402
+from app.fingerprint.search import Finding, Search  # noqa: E402
+from app.fingerprint.spectrum import FRAMES_PER_SECOND  # noqa: E402
+from app.fingerprint.verification import weights_of  # noqa: E402
 
 SECONDS = (1.0, 2.0, 3.0, 5.0)
-ROWS = (len(BELOW_STEPS) + 1) * (len(OFF_STEPS) + 1)
-WEIGHTS = ROWS * LOUDER_CLASSES
+USUAL, AGAIN = BELOWS * OFFS * COLUMNS, AGAINS * BELOWS * COLUMNS
+"""Weights of either table."""
+MOST_WRONG = 25
+"""Places of a query that are no examples beyond: those with most votes are."""
+NEAR = 3
+"""Frames within which a place is the right one."""
+OTHER_SPEEDS = ("speed", "tempo", "pitch")
+"""Beginnings of the conditions under which no place is right as it is."""
 RIDGE = 1e-3
 """Times the square of a weight, beside the mean loss."""
 RIGHT_SHARE = 0.25
 """Of the loss, that right places have together."""
-STEPS = 12
+STEPS = 7
 """Of Newton's method; six are enough."""
+BLOCK = 20_000
+"""Examples that are worked on at a time, which bounds the memory."""
 FRACTIONS = (0.8, 0.5, 0.2, 0.1, 0.05, 0.02)
 """Of queries of unknown music, whose best odds are written down."""
 TAIL = FRACTIONS[-1]
@@ -78,7 +88,7 @@ class Examples:
     """Places that were proposed."""
 
     counts: np.ndarray
-    """How often each combination occurs there: uint8, `(n, WEIGHTS)`."""
+    """How often each class occurs there: uint8, `(n, USUAL + AGAIN)`."""
     is_right: np.ndarray
     quarter: np.ndarray
     """Of the track from which the query is."""
@@ -89,21 +99,40 @@ def quarter(track: Track) -> int:
 
 
 def examples(experiment: Experiment, number: int) -> Examples:
-    """Return those of one query, at all its lengths."""
+    """Return those of one query, at all its lengths: places that are right, and those of other tracks."""
     asked = experiment.query(number)
     counts, is_right = [], []
     for seconds in SECONDS:
         listener = asked.listened(seconds)
-        search = Search(experiment.catalogue.view, listener)
-        for finding in search.all(threshold=0, speeds=False):
+        search, count = Search(experiment.catalogue.view, listener), 0
+        for finding in search.all(threshold=math.inf, speeds=False):
             track = experiment.catalogue.track_of(finding)
-            if track.hash not in experiment.related[asked.track.hash]:
+            is_there = track.hash == asked.track.hash and is_near(finding, asked)
+            is_wrong = track.hash not in experiment.related[asked.track.hash] | {asked.track.hash}
+            count += is_wrong
+            if is_there or (is_wrong and count <= MOST_WRONG):
                 peaks = search.peaks_of(finding.place, [finding.placement])
-                rows, columns = classes(look(listener.heard, peaks, finding.placement)).T
-                counts.append(np.bincount(rows * LOUDER_CLASSES + columns, minlength=WEIGHTS).clip(max=255))
-                is_right.append(track.hash == asked.track.hash)
-    made = np.array(counts, np.uint8).reshape(-1, WEIGHTS)
+                counts.append(counted(*classes(look(listener.heard, peaks, finding.placement)).T))
+                is_right.append(is_there)
+    made = np.array(counts, np.uint8).reshape(-1, USUAL + AGAIN)
     return Examples(made, np.array(is_right, bool), np.full(len(made), quarter(asked.track)))
+
+
+def is_near(finding: Finding, asked: Query) -> bool:
+    """Tell whether a place of the query's track is that where the query was cut out."""
+    start = finding.placement.place - finding.place.first_frame
+    is_there = abs(start - asked.start * FRAMES_PER_SECOND) <= NEAR
+    return is_there and not asked.condition.startswith(OTHER_SPEEDS)
+
+
+def counted(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Count the classes of either table."""
+    again, usual = np.divmod(rows, BELOWS * OFFS)
+    again = again * BELOWS + usual // OFFS
+    tables = (usual, USUAL), (again, AGAIN)
+    return np.concatenate(
+        [np.bincount(table * COLUMNS + columns, minlength=size).clip(max=255) for table, size in tables]
+    )
 
 
 def joined(parts: list[Examples]) -> Examples:
@@ -114,18 +143,22 @@ def joined(parts: list[Examples]) -> Examples:
     )
 
 
-def fit(counts: np.ndarray, is_right: np.ndarray) -> np.ndarray:
-    """Return the weights of a logistic regression, by Newton's method: `(ROWS, LOUDER_CLASSES)`."""
-    inputs = np.hstack([counts, np.ones((len(counts), 1))]).astype(np.float32)
+def fit(counts: np.ndarray, is_right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights of a logistic regression, by Newton's method: both tables of `weights_of`."""
     shares = np.where(is_right, RIGHT_SHARE / is_right.sum(), (1 - RIGHT_SHARE) / (~is_right).sum())
-    ridge = np.append(np.full(WEIGHTS, 2 * RIDGE), 1e-9)
-    weights = np.zeros(WEIGHTS + 1)
+    ridge = np.append(np.full(USUAL + AGAIN, 2 * RIDGE), 1e-9)
+    weights = np.zeros(USUAL + AGAIN + 1)
     for _ in range(STEPS):
-        guesses = 1 / (1 + np.exp(-np.clip(inputs @ weights, -40, 40)))
-        slope = inputs.T @ (shares * (guesses - is_right)) + ridge * weights
-        curvature = (inputs * (shares * guesses * (1 - guesses))[:, None]).T @ inputs + np.diag(ridge)
+        slope, curvature = ridge * weights, np.diag(ridge)
+        for start in range(0, len(counts), BLOCK):
+            block = slice(start, start + BLOCK)
+            inputs = np.hstack([counts[block], np.ones((len(counts[block]), 1), np.uint8)]).astype(np.float32)
+            guesses = 1 / (1 + np.exp(-np.clip(inputs @ weights.astype(np.float32), -40, 40)))
+            slope += inputs.T @ (shares[block] * (guesses - is_right[block]))
+            scale = (shares[block] * guesses * (1 - guesses)).astype(np.float32)
+            curvature += (inputs * scale[:, None]).T @ inputs
         weights -= np.linalg.solve(curvature, slope)
-    return weights[:-1].reshape(ROWS, LOUDER_CLASSES)
+    return weights[:USUAL].reshape(-1, COLUMNS), weights[USUAL:-1].reshape(-1, COLUMNS)
 
 
 def wrong(experiment: Experiment, asked: Query) -> list[tuple[float, float, int]]:
@@ -141,19 +174,16 @@ def wrong(experiment: Experiment, asked: Query) -> list[tuple[float, float, int]
 
 def wrong_of_quarters(experiment: Experiment, made: Examples, processes: int) -> np.ndarray:
     """Return what `wrong` does, of all queries, each quarter with weights learnt from the other: `(n, 3)`."""
-    found: list[tuple[float, float, int]] = []
-    for asked in (0, 1):
-        learnt = made.quarter != asked
-        verification._WEIGHTS[:] = fit(made.counts[learnt], made.is_right[learnt])
+    learnt = [
+        weights_of(*fit(made.counts[made.quarter != asked], made.is_right[made.quarter != asked])) for asked in (0, 1)
+    ]
 
-        def work(number: int, asked: int = asked) -> list[tuple[float, float, int]]:
-            query = experiment.query(number)
-            is_asked = quarter(query.track) == asked and not experiment.related[query.track.hash]
-            return wrong(experiment, query) if is_asked else []
+    def work(number: int) -> list[tuple[float, float, int]]:
+        query = experiment.query(number)
+        verification._WEIGHTS[:] = learnt[quarter(query.track)]
+        return [] if experiment.related[query.track.hash] else wrong(experiment, query)
 
-        for best in in_parallel(work, len(experiment), processes):
-            found += best
-    return np.array(found)
+    return np.array([best for found in in_parallel(work, len(experiment), processes) for best in found])
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,17 +234,22 @@ def report(found: np.ndarray, tail: Tail) -> None:
         print(f"| {score} | {10**-score:.4f} |", " | ".join(f"{share:.4f}" for share in shares), "|")
 
 
-def write(weights: np.ndarray, tail: Tail, *, seconds: float, about: str) -> None:
-    rows = "".join("    (" + ", ".join(f"{weight:.3f}" for weight in row) + "),\n" for row in weights)
+def write(tables: tuple[np.ndarray, np.ndarray], tail: Tail, *, seconds: float, about: str) -> None:
+    usual, again = map(table, tables)
     FILE.write_text(f'''"""What was learnt from music; written by `scripts/fit_recognition.py`, not by hand.
 
 {about}
 """
 
 WEIGHTS = (
-{rows})
+{usual})
 """Of what is read at a track's peaks. A row for how far below its surroundings the query is there, and within that for
-how far off its frequency is; a column for how much quieter to louder it is than expected: see `verification`."""
+how far off its frequency is; a column for how much quieter to louder it is than expected: see `readings`."""
+
+AGAIN = (
+{again})
+"""Added to these. A row for since when the track has had the same note, the latest first, and within that for how far
+below its surroundings the query is; a column as above."""
 
 GROWTH = {tail.growth:.2f}
 """Exponent by which the odds of wrong tracks grow with the number of their peaks."""
@@ -227,6 +262,10 @@ DECADE = {tail.decade:.3f}
 CALIBRATED_SECONDS = {seconds:.1f}
 """Of music in the catalogue with which this was measured."""
 ''')
+
+
+def table(weights: np.ndarray) -> str:
+    return "".join("    (" + ", ".join(f"{weight:.2f}" for weight in row) + "),\n" for row in weights)
 
 
 def main() -> None:

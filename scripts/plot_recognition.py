@@ -23,13 +23,13 @@ sys.path.insert(0, str(ROOT))
 from app.audio.pcm import to_float32  # noqa: E402
 from app.audio.resample import resample  # noqa: E402
 from app.fingerprint.landmarks import probes  # noqa: E402
-from app.fingerprint.listener import Listener, listen  # noqa: E402
+from app.fingerprint.listener import MATCHED, Listener, listen  # noqa: E402
 from app.fingerprint.peaks import BIN_PARTS  # noqa: E402
+from app.fingerprint.placement import Placement  # noqa: E402
+from app.fingerprint.readings import read as look
 from app.fingerprint.score import DEFAULT_THRESHOLD  # noqa: E402
 from app.fingerprint.search import STEPS, Finding, Search  # noqa: E402
 from app.fingerprint.spectrum import BINS, FIRST_BIN, FRAMES_PER_SECOND, SAMPLE_RATE, WINDOW  # noqa: E402
-from app.fingerprint.verification import MATCHED, Placement  # noqa: E402
-from app.fingerprint.verification import read as look
 from app.fingerprint.votes import LEAST_WEIGHT, ORIGIN, SPREAD, WEIGHT_BITS  # noqa: E402
 
 HZ = SAMPLE_RATE / WINDOW

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from app.fingerprint.kernel import kernel
 from app.fingerprint.listener import MATCHED, Heard
 from app.fingerprint.peaks import BIN_PARTS, Peaks
+from app.fingerprint.placement import Placement
+from app.fingerprint.readings import FRAME_PARTS, NO_PEAK, Readings, read
 from app.fingerprint.spectrum import FIRST_BIN
-from app.fingerprint.verification import FRAME_PARTS, NO_PEAK, Placement, Readings, read
 
 Scattered: TypeAlias = npt.NDArray[np.float64]
 

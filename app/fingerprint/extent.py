@@ -9,12 +9,15 @@ from typing import Final
 
 import numpy as np
 
+from app.fingerprint.fit import fits
 from app.fingerprint.hit import Hit
 from app.fingerprint.listener import Listener
+from app.fingerprint.placement import Placement
+from app.fingerprint.readings import NEW
 from app.fingerprint.reel import Place
 from app.fingerprint.search import Library
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
-from app.fingerprint.verification import Placement, fits, stretches
+from app.fingerprint.verification import stretches
 
 STRETCH_FRAMES: Final = 22
 """Half a second."""
@@ -33,7 +36,7 @@ def extent(library: Library, query: Listener, hit: Hit, track: Place, *, seconds
         seconds: that the query has; a little more than its frames tell of.
     """
     placements = _placements(query, hit, track)
-    first = max(track.first_frame, round(placements[0].place) - MARGIN)
+    first = max(track.first_frame, round(placements[0].place) - MARGIN - NEW)
     end = min(track.first_frame + track.frames, round(placements[0].place + query.frames * hit.speed) + MARGIN)
     heard, peaks = query.heard, library.peaks(first, max(first, end))
     placement = max(placements, key=lambda placement: fits(heard, peaks, placement))

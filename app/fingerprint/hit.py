@@ -19,4 +19,4 @@ class Hit:
     confidence: float
     """1 less that probability."""
     similarity: float
-    """Fraction of the stretch's peaks that are heard in the query: some 0.3 by chance, 1 for the same sound."""
+    """1 less the root of that probability, which tells hits apart that are all but sure."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.audio.pcm import Samples
 from app.fingerprint.cues import Cue, CueSheet
-from app.fingerprint.score import DEFAULT_THRESHOLD, confidence
+from app.fingerprint.score import DEFAULT_THRESHOLD, confidence, similarity
 from app.fingerprint.spectrum import SAMPLE_RATE
 
 WINDOW_SECONDS: Final = 10.0
@@ -32,7 +32,7 @@ class Heard:
     seconds: float
     """That the recording has."""
     cues: list[Cue]
-    """In their order; score and confidence are those of the whole recording."""
+    """In their order; score, confidence and similarity are those of the whole recording."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,5 +107,8 @@ async def _look(window: Window, look: Look, sheet: CueSheet) -> None:
 def _sure(cues: list[Cue], windows: int) -> list[Cue]:
     """Return the cues that are sure although so many windows were looked at (Bonferroni)."""
     chances = math.log10(max(1, windows))
-    scored = [replace(cue, score=cue.score - chances, confidence=confidence(cue.score - chances)) for cue in cues]
-    return [cue for cue in scored if cue.score >= DEFAULT_THRESHOLD]
+    return [_scored(cue, cue.score - chances) for cue in cues if cue.score - chances >= DEFAULT_THRESHOLD]
+
+
+def _scored(cue: Cue, score: float) -> Cue:
+    return replace(cue, score=score, confidence=confidence(score), similarity=similarity(score))

@@ -17,14 +17,17 @@ import numpy as np
 
 from app.fingerprint.alignment import aligned, turned
 from app.fingerprint.ballot_box import BallotBox
+from app.fingerprint.fit import best_of
 from app.fingerprint.landmarks import probes
 from app.fingerprint.listener import Heard, Listener
 from app.fingerprint.peaks import Peaks
+from app.fingerprint.placement import Placement, Rows
+from app.fingerprint.readings import NEW, Edges
 from app.fingerprint.reel import MOST_FRAMES, Place
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
 from app.fingerprint.suppositions import Suppositions, other_tempos
 from app.fingerprint.suspect import Suspect
-from app.fingerprint.verification import Edges, Placement, Rows, best_of, chance, fitted, stretches, weigh
+from app.fingerprint.verification import chance, fitted, stretches, weigh
 from app.fingerprint.view import View
 
 MOST_VOTES: Final = 100_000
@@ -234,9 +237,9 @@ def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
 def _peaks(view: View, track: Place, rows: Rows, first: int, end: int) -> Peaks:
     """Return the peaks of a track that frames of the stream cover at any of some placements, and some beyond."""
     start, behind = rows[:, 0] + first * rows[:, 1], rows[:, 0] + end * rows[:, 1]
-    return view.peaks_of(track, int(start.min()) - MARGIN, int(behind.max()) + MARGIN)
+    return view.peaks_of(track, int(start.min()) - MARGIN - NEW, int(behind.max()) + MARGIN)
 
 
 def _peaks_at(view: View, track: Place, at: Placement, first: int, end: int) -> Peaks:
     start, behind = at.place + first * at.tempo, at.place + end * at.tempo
-    return view.peaks_of(track, int(start) - MARGIN, int(behind) + MARGIN)
+    return view.peaks_of(track, int(start) - MARGIN - NEW, int(behind) + MARGIN)

@@ -13,7 +13,7 @@ from app.fingerprint.hit import Hit
 from app.fingerprint.index import Index
 from app.fingerprint.listener import Listener
 from app.fingerprint.pursuit import Pursuit
-from app.fingerprint.score import confidence, score
+from app.fingerprint.score import confidence, score, similarity
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE
 from app.fingerprint.suspect import Suspect
 from app.fingerprint.view import View
@@ -133,5 +133,5 @@ class Recognizer:
             speed=round(suspect.placement.tempo, 3),
             score=found,
             confidence=confidence(found),
-            similarity=best.similarity,
+            similarity=similarity(found),
         )

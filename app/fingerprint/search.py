@@ -14,14 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from app.fingerprint.alignment import aligned, turned
+from app.fingerprint.fit import best_fit
 from app.fingerprint.hit import Hit
 from app.fingerprint.landmarks import Keys, Landmarks, probes
 from app.fingerprint.listener import Listener
 from app.fingerprint.peaks import BIN_PARTS, Frames, Peaks
+from app.fingerprint.placement import Placement
+from app.fingerprint.readings import NEW
 from app.fingerprint.reel import Place
-from app.fingerprint.score import DEFAULT_THRESHOLD, confidence, score
+from app.fingerprint.score import DEFAULT_THRESHOLD, confidence, score, similarity
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
-from app.fingerprint.verification import Evidence, Placement, best_fit, chance, weigh
+from app.fingerprint.verification import Evidence, chance, weigh
 from app.fingerprint.votes import Ballots, count
 
 CANDIDATES: Final = 30
@@ -91,7 +94,7 @@ class Finding:
             speed=round(self.placement.tempo, 3),
             score=self.score,
             confidence=confidence(self.score),
-            similarity=self.evidence.similarity,
+            similarity=similarity(self.score),
         )
 
 
@@ -199,6 +202,6 @@ class Search:
         """Return the peaks of a track that the query covers, at any of some placements."""
         starts = [placement.place + self._heard.first * placement.tempo for placement in placements]
         ends = [placement.place + self._heard.end * placement.tempo for placement in placements]
-        first = max(place.first_frame, round(min(starts)) - MARGIN)
+        first = max(place.first_frame, round(min(starts)) - MARGIN - NEW)
         end = min(place.first_frame + place.frames, round(max(ends)) + MARGIN)
         return self._library.peaks(first, max(first, end))

@@ -17,8 +17,8 @@ import numpy as np
 from app.fingerprint.landmarks import probes
 from app.fingerprint.listener import Heard, Listener
 from app.fingerprint.peaks import Peaks
+from app.fingerprint.placement import Placement, Rows
 from app.fingerprint.search import SPEED_CANDIDATES, SPEED_HIGHEST, SPEED_PAIRS, SPEEDS
-from app.fingerprint.verification import Placement, Rows
 from app.fingerprint.view import View
 from app.fingerprint.votes import count
 

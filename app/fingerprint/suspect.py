@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
+from app.fingerprint.placement import Placement
 from app.fingerprint.reel import Place
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
-from app.fingerprint.verification import Evidence, Placement
+from app.fingerprint.verification import Evidence
 
 LONGEST: Final = 5 * FRAMES_PER_SECOND
 """Frames whose stretches count."""

@@ -5,8 +5,8 @@ from app.audio.resample import resample
 from app.fingerprint.alignment import aligned, turned
 from app.fingerprint.fingerprinter import fingerprint
 from app.fingerprint.listener import listen
+from app.fingerprint.placement import Placement
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE
-from app.fingerprint.verification import Placement
 from tests.fingerprint.music import noise, tune
 
 TRACK = fingerprint(tune(1), sample_rate=SAMPLE_RATE).peaks

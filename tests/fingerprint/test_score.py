@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.fingerprint.calibration import CALIBRATED_SECONDS, DECADE, ODDS, SCORES
-from app.fingerprint.score import FEWEST_PEAKS, confidence, scaled_odds, score
+from app.fingerprint.score import FEWEST_PEAKS, confidence, scaled_odds, score, similarity
 
 HOURS = 3600.0
 
@@ -60,3 +60,13 @@ def test_it_is_never_negative(odds, peaks, seconds):
 @pytest.mark.parametrize(("reached", "sure"), [(0.0, 0.0), (1.0, 0.9), (2.0, 0.99), (400.0, 1.0)])
 def test_confidence_is_how_much_unknown_music_does_not_reach_it(reached, sure):
     assert confidence(reached) == pytest.approx(sure)
+
+
+@pytest.mark.parametrize(("reached", "alike"), [(0.0, 0.0), (2.0, 0.9), (4.0, 0.99), (400.0, 1.0)])
+def test_similarity_tells_apart_what_is_all_but_sure(reached, alike):
+    assert similarity(reached) == pytest.approx(alike)
+
+
+@given(st.floats(0, 12))
+def test_of_two_hits_that_which_is_surer_is_more_similar(reached):
+    assert 0 <= similarity(reached) < similarity(reached + 1) <= 1

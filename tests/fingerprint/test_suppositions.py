@@ -5,10 +5,10 @@ from app.audio.resample import resample
 from app.fingerprint.fingerprinter import fingerprint
 from app.fingerprint.index import Index
 from app.fingerprint.listener import Listener
+from app.fingerprint.placement import Placement
 from app.fingerprint.search import SPEEDS
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, SAMPLE_RATE
 from app.fingerprint.suppositions import Suppositions, other_tempos
-from app.fingerprint.verification import Placement
 from tests.fingerprint.music import tune
 
 START = 8.0

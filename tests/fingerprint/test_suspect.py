@@ -1,9 +1,10 @@
 import pytest
 
+from app.fingerprint.placement import Placement
 from app.fingerprint.reel import Place
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
 from app.fingerprint.suspect import Suspect
-from app.fingerprint.verification import Evidence, Placement
+from app.fingerprint.verification import Evidence
 
 TRACK = Place(7, first_frame=1024, frames=5000)
 STEP = 22

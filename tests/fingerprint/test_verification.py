@@ -5,10 +5,12 @@ import pytest
 
 from app.audio.resample import resample
 from app.fingerprint.fingerprinter import fingerprint
+from app.fingerprint.fit import best_fit, fits
 from app.fingerprint.listener import listen
 from app.fingerprint.peaks import Peaks
+from app.fingerprint.placement import Placement
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, HOP, SAMPLE_RATE
-from app.fingerprint.verification import Placement, best_fit, chance, fits, fitted, stretches, weigh
+from app.fingerprint.verification import chance, fitted, stretches, weigh
 from tests.fingerprint.constellations import taken
 from tests.fingerprint.music import noise, tone, tune
 
@@ -26,7 +28,7 @@ CLEAN = heard(tune(1))
 
 def test_much_speaks_for_the_right_place():
     evidence = weigh(CLEAN, TRACK, HERE)
-    assert evidence.odds > 30 and evidence.similarity > 0.8
+    assert evidence.odds > 30 and evidence.matched > 0.8 * evidence.peaks
     assert evidence.gain == pytest.approx(0, abs=3)
 
 
@@ -54,7 +56,7 @@ def test_how_loud_it_is_does_not_matter(decibels):
 
 def test_silence_says_nothing():
     evidence = weigh(heard(np.zeros(20 * SAMPLE_RATE, np.float32)), TRACK, HERE)
-    assert (evidence.odds, evidence.peaks, evidence.similarity) == (0, 0, 0)
+    assert (evidence.odds, evidence.peaks, evidence.matched) == (0, 0, 0)
 
 
 def test_a_query_that_is_silent_for_a_while_loses_nothing_by_that():
