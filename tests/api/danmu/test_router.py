@@ -16,7 +16,7 @@ from app.runtime.session import SessionLimits
 from app.tts.backend import Health
 from app.tts.backends.tone import Tone
 from tests.api.danmu.door import audio, code, door, ids
-from tests.eventually import eventually
+from tests.eventually import eventually, settled
 from tests.tts.fake_backend import FakeBackend
 
 pytestmark = pytest.mark.anyio
@@ -257,6 +257,7 @@ async def test_nothing_more_is_made_for_a_client_that_does_not_read():
         for text in texts:
             await client.send("tts", {"text": text, "sample_rate": 8000}, id=text)
         await eventually(lambda: 0 < opened.synthesizer.report().waiting == 60 - backend.started)
+        await settled(lambda: backend.started)
         made = backend.started
         async with opened.client() as other:
             assert (await other.ask("tts", {"text": "zz", "sample_rate": 8000}))["status"] == "success"
