@@ -93,7 +93,8 @@ const MP4 = "video/mp4";
  *
  * A picture goes over the network once: from then on the same `Blob` (or buffer) is named, and sent again where the
  * server does not have it any more. A connection that breaks is opened again; the portrait that was under way fails with
- * `ConnectionLost`. What is asked while there is no connection waits for the next one.
+ * `ConnectionLost`. What is asked while there is no connection waits for the next one. Fragments that are not taken are
+ * kept in memory.
  *
  * The event `state` tells how the connection is: see `Connection`.
  */
@@ -158,12 +159,16 @@ export class Portraits extends EventTarget {
    * @param {{signal?: AbortSignal}} [options]
    * @returns {Promise<Uploaded>}
    * @throws {RequestFailed} with the `code` of its error, and the `status` in its details
+   * @throws {NotConnected}
    */
   async upload(image, { signal } = {}) {
     const headers = { "Content-Type": image.type || "image/*" };
     if (this.#token) headers.Authorization = `Bearer ${this.#token}`;
     const request = { method: "POST", headers, body: image, signal };
-    const response = await this.#fetch(this.#address("api/v1/lip-sync/images"), request);
+    const response = await this.#fetch(this.#address("api/v1/lip-sync/images"), request).catch((cause) => {
+      signal?.throwIfAborted();
+      throw new NotConnected("the server cannot be reached", { cause });
+    });
     const answer = await response.json().catch(() => ({}));
     if (!response.ok) {
       const words = answer.detail ?? `the server answers ${response.status}`;

@@ -324,6 +324,15 @@ test("a picture that was uploaded is named from then on", async () => {
   await speaking;
 });
 
+test("an upload to a server that is not there says so", async () => {
+  const fetch = async () => {
+    throw new TypeError("fetch failed");
+  };
+  const { portraits } = begun({ fetch });
+  await assert.rejects(portraits.upload(picture()), NotConnected);
+  await assert.rejects(portraits.upload(picture(), { signal: AbortSignal.abort() }), { name: "AbortError" });
+});
+
 test("an upload that is refused says why", async () => {
   const refusal = { detail: "no picture", error_type: "validation_error" };
   const { portraits } = begun({ fetch: imageDoor(422, refusal).fetch });
