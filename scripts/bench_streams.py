@@ -32,6 +32,7 @@ from stream_players import CONNECTIONS_PER_SECOND, RATE, Player, Sounds, Told
 
 from app.audio import wav
 from app.audio.pcm import Pcm, to_float32, to_int16
+from app.fingerprint.hearings import AT_HOME
 from tests.fingerprint.music import tune
 
 FRAME_SAMPLES = 4096
@@ -42,6 +43,8 @@ MEMORY_BYTES = 1 << 20
 EXCERPTS = {"known": 48, "unknown": 24, "speech": 24}
 EXCERPT_SECONDS = 30.0
 MADE_TRACKS = 60
+WARM_STREAMS, WARM_SECONDS = 80, 8.0
+"""More than are heard without processes, and longer than these take to start."""
 SECRET = "0" * 32
 SETTINGS = {
     "AUTH_SECRET": SECRET,
@@ -159,12 +162,8 @@ class Measured:
 def measure(data: Path, tracks: int, streams: int, samples: int, seconds: float, sounds: Path) -> Measured:
     """Run paced clients against a server, and look at it from outside."""
     with serving(data, tracks) as (port, server):
-        warm = Player(port, 0, samples, Sounds.read(sounds))  # what is loaded once is no stream's
-        for _ in range(round(3 * RATE / samples)):
-            warm.send(time.time())
-            time.sleep(samples / RATE)
-        warm.close()
-        empty = server.memory_info().rss
+        warm_up(port, samples, Sounds.read(sounds), WARM_STREAMS if streams > AT_HOME else 1)
+        empty = memory(server)
         start = time.time() + streams / CONNECTIONS_PER_SECOND * 1.5 + 2
         arguments = (port, streams, samples, start, seconds, sounds)
         command = [sys.executable, str(Path(__file__).with_name("stream_players.py")), *map(str, arguments)]
@@ -174,14 +173,36 @@ def measure(data: Path, tracks: int, streams: int, samples: int, seconds: float,
             before, client_before, turns_before = cpu(server), cpu(client), count_turns(port)
             health = ask_health(port, until=start + seconds)
             took, client_took = (cpu(server) - before) / seconds, (cpu(client) - client_before) / seconds
-            memory = (server.memory_info().rss - empty) / streams
+            each = (memory(server) - empty) / streams
             told = Told(**json.loads(players.communicate()[0]))
         turns, late = (now - then for now, then in zip(count_turns(port), turns_before, strict=True))
-    return Measured(told, took, client_took, turns, late, health, memory)
+    return Measured(told, took, client_took, turns, late, health, each)
+
+
+def warm_up(port: int, samples: int, sounds: Sounds, streams: int) -> None:
+    """Have everything loaded that is loaded once, which is no stream's, and the processes that hear many."""
+    players = [Player(port, number, samples, sounds) for number in range(streams)]
+    for _ in range(round(WARM_SECONDS * RATE / samples)):
+        for player in players:
+            player.send(time.time())
+        time.sleep(samples / RATE)
+    for player in players:
+        player.close()
+    time.sleep(1.0)
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """Return the server and the processes that it has started."""
+    return [process, *process.children(recursive=True)]
 
 
 def cpu(process: psutil.Process) -> float:
-    return float(sum(process.cpu_times()[:2]))
+    return float(sum(sum(one.cpu_times()[:2]) for one in family(process)))
+
+
+def memory(process: psutil.Process) -> int:
+    """Return the bytes that the server and its processes have for themselves."""
+    return sum(one.memory_info().rss - one.memory_info().shared for one in family(process))
 
 
 def ask_health(port: int, *, until: float) -> list[float]:

@@ -1,43 +1,37 @@
-"""All live streams that are listened to, and whose turn it is.
+"""All live streams that are listened to, and who hears them.
 
 Rules of this file:
 
-1. Streams take turns in the order in which theirs became due.
-2. Turns go to threads in batches: the way to a thread and back costs the event loop 100 µs. Where few are due, they are
-   gathered for `GATHER_SECONDS`, a fiftieth of a hop; where many are, nobody waits for more.
-3. One thread works. A hop takes and gives back the interpreter's lock more than a hundred times; two threads that do so
-   at once hear 1,150 hops a second on two cores, where one alone hears 1,500.
+1. Up to `AT_HOME` streams are heard by a thread of this process: what a small server needs, and no memory beside it.
+2. More are heard by processes, which are started when half of these are there. Recognition takes and gives back the
+   interpreter's lock a dozen times a hop: two threads hear hardly more than one, two processes twice as much.
+3. A stream stays where it is. Each new one is heard here if there is room, else where fewest are.
 4. No turn is taken before the catalogue is open, which is asked for when the first stream comes.
 5. Turns become due in no task of anybody's, where anyio does not work: see `app.runtime.session`.
 """
 
-import asyncio
-import logging
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from types import TracebackType
 from typing import Final, Protocol, Self
 
 import anyio
 
-from app.fingerprint.hearing import Heard, Hearing, MakeRecognizer
+from app.fingerprint.ear import Batch, Ears, Listened, MakeRecognizer
+from app.fingerprint.hearing import Heard, Hearing
+from app.fingerprint.lane import HearBatch, Lane
 from app.fingerprint.sound_form import SoundForm
 from app.runtime.workers import Workers
 
-logger = logging.getLogger(__name__)
-
 RECOGNITION_POOL: Final = "recognition"
-GATHER_SECONDS: Final = 0.01
-BATCH: Final = 32
-"""Turns of less than a millisecond."""
-
+AT_HOME: Final = 64
 OPENING_SECONDS: Final = 120.0
 """After which streams have their turns in any case, and are told what is missing."""
 
-Turn = tuple[Hearing, Sequence[bytes]]
+Elsewhere = Callable[[], AbstractAsyncContextManager[HearBatch]]
+"""Starts a process that hears; it is ready when this is entered, and ended when it is left."""
 
 
 class Opening(Protocol):
@@ -59,8 +53,8 @@ class Hearings:
         workers: Workers,
         make: MakeRecognizer,
         *,
+        elsewhere: Sequence[Elsewhere] = (),
         hop: float = 0.5,
-        threads: int = 1,
         opening: Opening | None = None,
         on_turn: Callable[[float], None] = lambda seconds: None,
         clock: Callable[[], float] = time.monotonic,
@@ -68,26 +62,24 @@ class Hearings:
         """Prepare.
 
         Args:
-            workers: has the pool `recognition`.
-            make: makes the recognizer of each stream.
+            workers: has the pool `recognition`, of one thread.
+            make: makes the recognizer of each stream that is heard here.
+            elsewhere: processes that hear the others; without any, all are heard here.
             hop: seconds of audio between two turns of a stream.
-            threads: of the pool that may be used: the others help when more than a batch waits.
             opening: must be open before the first turn; None for nothing.
             on_turn: told how many seconds a turn was over after it became due.
             clock: seconds, monotonic.
         """
-        self._workers = workers
-        self._make = make
         self._hop = hop
-        self._threads = threads
         self._opening = opening
         self._wanted = anyio.Event()
+        self._many = anyio.Event()
+        """Set when there are so many streams that processes are needed."""
         self._begun = anyio.Event()
         """Set when turns are taken."""
-        self._on_turn = on_turn
-        self._clock = clock
-        self._line: deque[tuple[Hearing, float]] = deque()
-        self._idle: list[asyncio.Future[None]] = []
+        ears = Ears(make)
+        self._home = Lane(partial(_hear_in_a_thread, workers, ears), on_turn=on_turn, clock=clock)
+        self._others = [_Other(start, partial(Lane, on_turn=on_turn, clock=clock)) for start in elsewhere]
         self._running = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -95,8 +87,8 @@ class Hearings:
             group = await stack.enter_async_context(anyio.create_task_group())
             stack.callback(group.cancel_scope.cancel)
             group.start_soon(self._begin)
-            for _ in range(self._threads):
-                group.start_soon(self._pump)
+            for other in self._others:
+                group.start_soon(self._run, other)
             self._running = stack.pop_all()
         return self
 
@@ -108,22 +100,27 @@ class Hearings:
     @property
     def waiting(self) -> int:
         """Streams whose turn is due."""
-        return len(self._line)
+        return sum(lane.waiting for lane in (self._home, *(other.lane for other in self._others)))
 
     @property
     def is_open(self) -> bool:
         """Whether a stream that begins now is heard at once."""
+        if self._others and self._home.streams >= AT_HOME:
+            return any(other.is_ready for other in self._others)
         return self._begun.is_set() or self._opening is None or self._opening.is_open
 
     def open(self, form: SoundForm, tell: Callable[[Heard], None]) -> Hearing:
         """Begin to listen to a stream; `tell` is told on the event loop what each turn brought."""
         self._wanted.set()
-        return Hearing(form, self._make, tell, hop=self._hop, due=self._join, is_held=lambda: not self._begun.is_set())
-
-    def _join(self, hearing: Hearing) -> None:
-        self._line.append((hearing, self._clock()))
-        if self._idle and (len(self._idle) == self._threads or len(self._line) > BATCH):
-            self._idle.pop().set_result(None)
+        if not self._others or self._home.streams < AT_HOME:
+            lane, is_held = self._home, lambda: not self._begun.is_set()
+        else:
+            other = min(self._others, key=lambda other: other.lane.streams)
+            lane, is_held = other.lane, lambda: not other.is_ready
+        lane.streams += 1
+        if 2 * self._home.streams >= AT_HOME:
+            self._many.set()
+        return Hearing(form, tell, hop=self._hop, due=lane.join, gone=lane.leave, is_held=is_held)
 
     async def _begin(self) -> None:
         await self._wanted.wait()
@@ -131,48 +128,28 @@ class Hearings:
             with anyio.move_on_after(OPENING_SECONDS):
                 await self._opening.opened()
         self._begun.set()
+        await self._home.run()
 
-    async def _pump(self) -> None:
+    async def _run(self, other: "_Other") -> None:
+        await self._many.wait()
         await self._begun.wait()
-        while True:
-            while self._line:
-                await self._hear_some()
-                if len(self._line) < BATCH:
-                    await anyio.sleep(GATHER_SECONDS)
-            await self._wait()
-
-    async def _wait(self) -> None:
-        woken = asyncio.get_running_loop().create_future()
-        self._idle.append(woken)
-        try:
-            await woken
-        finally:
-            if woken in self._idle:
-                self._idle.remove(woken)
-        await anyio.sleep(GATHER_SECONDS)
-
-    async def _hear_some(self) -> None:
-        batch: list[Turn] = []
-        due_at: list[float] = []
-        while self._line and len(batch) < BATCH:
-            hearing, at = self._line.popleft()
-            batch.append((hearing, hearing.take()))
-            due_at.append(at)
-        heard = await self._workers.run(RECOGNITION_POOL, partial(_hear, batch))
-        now = self._clock()
-        for at, (hearing, _), one in zip(due_at, batch, heard, strict=True):
-            self._on_turn(now - at)
-            _conclude(hearing, one)
+        async with other.start() as other.hear:
+            other.is_ready = True
+            await other.lane.run()
 
 
-def _hear(batch: Sequence[Turn]) -> list[Heard]:
-    return [hearing.hear(frames) if frames else Heard() for hearing, frames in batch]
+class _Other:
+    """A process that hears, or will."""
+
+    def __init__(self, start: Elsewhere, make: Callable[[HearBatch], Lane]) -> None:
+        self.start = start
+        self.lane = make(self._hear)
+        self.is_ready = False
+        self.hear: HearBatch
+
+    async def _hear(self, batch: Batch) -> list[Listened]:
+        return await self.hear(batch)
 
 
-def _conclude(hearing: Hearing, heard: Heard) -> None:
-    try:
-        hearing.conclude(heard)
-    except Exception:
-        # A border: what is wrong with one stream's client must not keep the others from being heard.
-        logger.exception("a stream is not listened to any longer")
-        hearing.close()
+async def _hear_in_a_thread(workers: Workers, ears: Ears, batch: Batch) -> list[Listened]:
+    return await workers.run(RECOGNITION_POOL, partial(ears.hear, batch))

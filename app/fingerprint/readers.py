@@ -150,7 +150,7 @@ class Readers:
             grace=1.0,
             max_frame_bytes=MAX_FRAME_BYTES,
             memory_bytes=MEMORY_BYTES,
-            environment=_environment(),
+            environment=environment(),
         )
 
     async def __aenter__(self) -> Self:
@@ -167,6 +167,7 @@ class Readers:
         await self._open.aclose()
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the variables of a process that hears what strangers send: none that is a secret."""
     kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
     return {**kept, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"}

@@ -62,7 +62,7 @@ async def call(form: CallForm | None = None) -> AsyncIterator[Call]:
         return made[-1]
 
     catalogue = Catalogue()
-    async with Hearings(Workers({RECOGNITION_POOL: 1}), make, threads=1) as hearings:  # noqa: SIM117
+    async with Hearings(Workers({RECOGNITION_POOL: 1}), make) as hearings:  # noqa: SIM117
         async with anyio.create_task_group() as group:
             line = FakeLine(group, form)
             recognize = Recognize(hearings, catalogue.find, line)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InvalidAudio, Unavailable
+from app.fingerprint.ear import Batch, Ears
 from app.fingerprint.event import Lost, Matched
 from app.fingerprint.hearing import BEHIND_SECONDS, Heard, Hearing
 from app.fingerprint.sound_form import SoundForm
@@ -21,7 +22,8 @@ class Stream:
         self.told: list[Heard] = []
         self.due = 0
         self.fault: Exception | None = None
-        self.hearing = Hearing(SoundForm(RATE), self.make, self.told.append, hop=0.5, due=self.note)
+        self.ears = Ears(self.make)
+        self.hearing = Hearing(SoundForm(RATE), self.told.append, hop=0.5, due=self.note)
 
     def make(self, sample_rate: int) -> FakeRecognizer:
         if self.fault is not None:
@@ -35,7 +37,7 @@ class Stream:
 
     def turn(self) -> Heard:
         self.due -= 1
-        self.hearing.conclude(self.hearing.hear(self.hearing.take()))
+        self.hearing.conclude(*self.ears.hear(Batch([self.hearing.take()])))
         return self.told[-1]
 
     def send(self, samples: int, value: float = 0.0) -> None:
@@ -188,8 +190,47 @@ def test_a_closed_stream_is_told_nothing():
     stream = Stream()
     stream.begin()
     stream.send(HOP, MUSIC)
-    frames = stream.hearing.take()
+    turn = stream.hearing.take()
     stream.hearing.close()
-    stream.hearing.conclude(stream.hearing.hear(frames))
+    stream.hearing.conclude(*stream.ears.hear(Batch([turn])))
     assert len(stream.told) == 1
-    assert stream.hearing.take() == []
+    assert stream.hearing.take().frames == []
+
+
+def test_the_ear_of_a_stream_that_is_gone_goes_with_the_next_batch():
+    gone: list[Hearing] = []
+    hearing = Hearing(SoundForm(RATE), lambda heard: None, hop=0.5, due=lambda hearing: None, gone=gone.append)
+    ears = Ears(FakeRecognizer)
+    hearing.offer(sound(HOP))
+    ears.hear(Batch([hearing.take()]))
+    hearing.close()
+    hearing.close()
+    assert gone == [hearing] and len(ears) == 1
+    ears.hear(Batch([hearing.take()], [hearing.key]))
+    assert len(ears) == 0
+
+
+def test_a_stream_whose_ear_was_lost_is_heard_on_by_another_one():
+    stream = Stream()
+    stream.begin()
+    stream.ears = Ears(stream.make)
+    stream.send(HOP, MUSIC)
+    heard = stream.turn()
+    assert heard.events and not heard.is_first and heard.error is None
+    assert heard.progress.processed == 2 * HOP
+
+
+def test_a_fault_over_one_stream_of_a_batch_is_not_the_others():
+    def make(rate: int) -> FakeRecognizer:
+        if rate == RATE:
+            raise MemoryError("broken")
+        return FakeRecognizer(rate)
+
+    hearings = [
+        Hearing(SoundForm(rate), lambda heard: None, hop=0.5, due=lambda hearing: None) for rate in (RATE, 9000)
+    ]
+    for hearing in hearings:
+        hearing.offer(sound(HOP))
+    broken, well = Ears(make).hear(Batch([hearing.take() for hearing in hearings]))
+    assert isinstance(broken.error, MemoryError) and broken.samples == 0
+    assert well.error is None and well.samples == HOP

@@ -6,8 +6,10 @@ import anyio
 import pytest
 
 from app.errors import Unavailable
+from app.fingerprint.ear import Batch, Ears, Listened
 from app.fingerprint.hearing import HELD_SECONDS, Heard
-from app.fingerprint.hearings import BATCH, RECOGNITION_POOL, Hearings
+from app.fingerprint.hearings import AT_HOME, RECOGNITION_POOL, Hearings
+from app.fingerprint.lane import BATCH
 from app.fingerprint.sound_form import SoundForm
 from app.runtime.workers import Workers
 from tests.eventually import eventually
@@ -41,10 +43,10 @@ class Told:
 
 @asynccontextmanager
 async def listening(
-    make: Callable[[int], FakeRecognizer] = FakeRecognizer, *, threads: int = 2, turns: list[float] | None = None
+    make: Callable[[int], FakeRecognizer] = FakeRecognizer, *, turns: list[float] | None = None
 ) -> AsyncIterator[Hearings]:
     note = (lambda seconds: None) if turns is None else turns.append
-    async with Hearings(Workers({RECOGNITION_POOL: threads}), make, threads=threads, on_turn=note) as hearings:
+    async with Hearings(Workers({RECOGNITION_POOL: 1}), make, on_turn=note) as hearings:
         yield hearings
 
 
@@ -77,7 +79,7 @@ async def test_many_streams_are_all_heard():
 
 async def test_who_sends_much_keeps_nobody_waiting():
     greedy, modest = Told(), Told()
-    async with listening(threads=1) as hearings:
+    async with listening() as hearings:
         streams = [hearings.open(SoundForm(RATE), one) for one in (greedy, modest)]
         for _ in range(8):
             streams[0].offer(sound(HOP))
@@ -103,7 +105,7 @@ async def test_a_fault_over_one_stream_is_told_to_that_stream_alone():
 
 async def test_a_client_that_cannot_be_told_does_not_keep_the_others_from_being_heard(caplog):
     well = Told()
-    async with listening(threads=1) as hearings:
+    async with listening() as hearings:
         deaf = hearings.open(SoundForm(RATE), lambda heard: 1 / 0)
         deaf.offer(sound(HOP))
         stream = hearings.open(SoundForm(RATE), well)
@@ -157,7 +159,7 @@ class Opening:
 async def test_streams_that_come_early_wait_and_lose_nothing_of_their_last_seconds():
     opening, told, recognizer = Opening(), Told(), FakeRecognizer(RATE)
     workers = Workers({RECOGNITION_POOL: 1})
-    async with Hearings(workers, lambda rate: recognizer, threads=1, opening=opening) as hearings:
+    async with Hearings(workers, lambda rate: recognizer, opening=opening) as hearings:
         await settle()
         assert not hearings.is_open and not opening.asked.is_set()
         hearing = hearings.open(SoundForm(RATE), told)
@@ -181,6 +183,66 @@ async def test_what_does_not_open_in_time_is_told(monkeypatch):
         raise Unavailable("the index is being opened")
 
     told = Told()
-    async with Hearings(Workers({RECOGNITION_POOL: 1}), make, threads=1, opening=Opening()) as hearings:
+    async with Hearings(Workers({RECOGNITION_POOL: 1}), make, opening=Opening()) as hearings:
         hearings.open(SoundForm(RATE), told).offer(sound(HOP))
         assert isinstance((await told.until(1))[0].error, Unavailable)
+
+
+class Elsewhere:
+    """A process that hears, of which a test says when it is ready."""
+
+    def __init__(self) -> None:
+        self.ears = Ears(FakeRecognizer)
+        self.asked, self.ready = anyio.Event(), anyio.Event()
+        self.is_running = False
+
+    @asynccontextmanager
+    async def start(self):
+        self.asked.set()
+        await self.ready.wait()
+        self.is_running = True
+        yield self.hear
+        self.is_running = False
+
+    async def hear(self, batch: Batch) -> list[Listened]:
+        return self.ears.hear(batch)
+
+
+async def test_more_streams_than_are_heard_at_home_are_heard_elsewhere():
+    others, told = [Elsewhere(), Elsewhere()], [Told() for _ in range(AT_HOME + 5)]
+    workers = Workers({RECOGNITION_POOL: 1})
+    async with Hearings(workers, FakeRecognizer, elsewhere=[other.start for other in others]) as hearings:
+        streams = [hearings.open(SoundForm(RATE), one) for one in told[: AT_HOME // 2 - 1]]
+        await settle()
+        assert not others[0].asked.is_set()
+        streams += [hearings.open(SoundForm(RATE), one) for one in told[len(streams) :]]
+        await others[1].asked.wait()
+        assert not hearings.is_open
+        for stream in streams:
+            stream.offer(sound(HOP, MUSIC))
+        await told[0].until(1)
+        assert told[-1].heard == []
+        for other in others:
+            other.ready.set()
+        for one in told:
+            assert (await one.until(1))[0].events
+        assert hearings.is_open
+        assert sorted(len(other.ears) for other in others) == [2, 3]
+        streams[-1].close()
+        await eventually(lambda: sorted(len(other.ears) for other in others) == [2, 2])
+        assert all(other.is_running for other in others)
+
+
+async def test_a_stream_goes_where_fewest_are():
+    other, told = Elsewhere(), Told()
+    other.ready.set()
+    workers = Workers({RECOGNITION_POOL: 1})
+    async with Hearings(workers, FakeRecognizer, elsewhere=[other.start]) as hearings:
+        streams = [hearings.open(SoundForm(RATE), Told()) for _ in range(AT_HOME)]
+        streams[0].close()
+        hearings.open(SoundForm(RATE), told).offer(sound(HOP))
+        await told.until(1)
+        assert len(other.ears) == 0
+        hearings.open(SoundForm(RATE), told).offer(sound(HOP))
+        await told.until(2)
+        assert len(other.ears) == 1

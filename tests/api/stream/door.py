@@ -125,7 +125,7 @@ async def door(
     app.add_middleware(RequireIdentity, authority=Authority(SECRET), required=False)
     app.add_middleware(CredentialMiddleware)
     sizes = SocketLimits(max_message_bytes=MAX_MESSAGE_BYTES, message_deadline=30.0)
-    async with Hearings(Workers({RECOGNITION_POOL: 2}), make, threads=2) as hearings:
+    async with Hearings(Workers({RECOGNITION_POOL: 1}), make) as hearings:
         app.include_router(router(hearings, shelf.find, streams, gate, limits))
         app.include_router(monitoring(streams))
         async with live_server(app, drain=connections.drain, limits_for=lambda path: sizes) as live:
