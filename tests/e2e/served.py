@@ -79,7 +79,7 @@ def served(data: Path, *, port: int = 0, **settings: str) -> Iterator[Served]:
 
 
 def _wait_until_it_answers(server: Served) -> None:
-    for _ in range(600):
+    for _ in range(2400):
         if server.process.poll() is not None:
             raise AssertionError(f"the server did not start:\n{server.log}")
         try:
