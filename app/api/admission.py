@@ -51,6 +51,13 @@ def send_now_of(socket: WebSocket) -> SendNow | None:
     return send_now
 
 
+def take_text_as_bytes(socket: WebSocket) -> None:
+    """Have text of megabytes come as the bytes that it was sent in, where the server can do that."""
+    take: Callable[[], None] | None = socket.scope.get("extensions", {}).get(EXTENSION, {}).get("take_text_as_bytes")
+    if take is not None:
+        take()
+
+
 async def _refuse(socket: WebSocket, error: Unavailable) -> None:
     headers = {}
     if isinstance(error, Overloaded) and error.retry_after is not None:

@@ -14,11 +14,14 @@ Rules of this file:
 5. After that, and after the end of the application, nothing waits for a peer that does not read (`WatchedWrites`).
 6. Bytes are parsed in slices, and no further while the application has a message to take: 256 KiB of tiny frames, which
    one read may bring, parsed in one go stop everybody else for 200 ms (measured).
+7. A message of megabytes that is one frame, and begins with a portion, goes past the parser (`large_frame`).
 
 The application finds its own connection in `scope["extensions"][EXTENSION]`, a dictionary of functions:
 
 - `set_max_size(max_message_bytes)` counts for messages that begin after the call: a route starts small and takes more
   from a client that it knows.
+- `take_text_as_bytes()` has text that goes past the parser come to `receive` as the bytes that it was sent in, which
+  may be no UTF-8: to decode 84 MB takes another 60 ms.
 - `abort()` cuts the connection without a close frame.
 - `send_now(message)` sends text or bytes if the transport takes them at once, past all that lies between, and tells
   whether it did.
@@ -57,6 +60,8 @@ from websockets.protocol import OPEN
 
 from app.runtime.connection_log import logger
 from app.runtime.guards import GuardedConfig
+from app.runtime.large_frame import LARGE_BYTES, LargeFrame
+from app.runtime.large_frame import begin as begin_large
 from app.runtime.message_clock import MessageClock
 from app.runtime.write_stall import WatchedWrites, acknowledged, unacknowledged
 
@@ -99,6 +104,8 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         self.logger = self.conn.logger = logger
         self.conn.debug = False  # which would log the request line and every frame
         self._unparsed = _NOTHING
+        self._large: LargeFrame | None = None
+        self._takes_text_as_bytes = False
         self._heard = False
         self._control_frames = 0
         self._fragments_size = 0
@@ -121,6 +128,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         extensions = cast(dict[str, Any], self.scope["extensions"])
         extensions[EXTENSION] = {
             "set_max_size": self._set_max_size,
+            "take_text_as_bytes": self._take_text_as_bytes,
             "abort": self.transport.abort,
             "send_now": self._send_now,
             "divert": self._divert,
@@ -135,6 +143,9 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
 
     def _set_max_size(self, max_message_bytes: int) -> None:
         self.conn.max_message_size = max_message_bytes
+
+    def _take_text_as_bytes(self) -> None:
+        self._takes_text_as_bytes = True
 
     def _divert(self, take: Callable[[bytes], None] | None) -> None:
         self._diverted = take
@@ -168,10 +179,13 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
             self._parse_on()
 
     def _is_between_messages(self) -> bool:
+        return not self._unparsed and self._large is None and self._is_before_message()
+
+    def _is_before_message(self) -> bool:
+        """Tell whether what is parsed next begins a message."""
         conn = self.conn
         return not (
-            self._unparsed
-            or conn.reader.buffer
+            conn.reader.buffer
             or conn.current_size is not None
             or conn.state is not OPEN
             or self.read_paused
@@ -208,12 +222,41 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
             self._parse(data)
 
     def _parse(self, data: bytes) -> None:
+        if self._large is None:
+            data = self._begin_large(data)
+        if self._large is not None:
+            self._go_on_with(self._large, data)
+            return
         super().data_received(data)
         conn = self.conn
         if conn.reader.buffer or conn.current_size is not None or _is_inside_frame(conn.parser):
             self._clock.run()
         else:
             self._clock.reset()
+
+    def _begin_large(self, data: bytes) -> bytes:
+        """Take the header of a large frame, if that comes next; return what is behind it."""
+        most = self.conn.max_message_size
+        if most is None or most < LARGE_BYTES or not self._is_before_message():
+            return data
+        begun = begin_large(data, most=most)
+        if begun is None:
+            return data
+        self._large, rest = begun
+        return rest
+
+    def _go_on_with(self, large: LargeFrame, data: bytes) -> None:
+        rest = large.push(data)
+        if large.left:
+            self._clock.run()
+            return
+        self._large = None
+        is_text = large.is_text and not self._takes_text_as_bytes
+        self.curr_msg_data_type, self.frames = "text" if is_text else "bytes", [large.take()]
+        self.send_receive_event_to_app()
+        if rest:
+            self._unparsed = memoryview(b"".join((rest, self._unparsed)))
+            self._parse_on()
 
     def send_receive_event_to_app(self) -> None:
         """Queue a complete message."""
@@ -402,7 +445,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         """Tell the application and forget every timer."""
         self.unwatch_writes()
         self._clock.cancel()
-        self._unparsed = _NOTHING
+        self._unparsed, self._large = _NOTHING, None
         super().connection_lost(exc)
 
     def _fail(self, code: int, reason: str) -> None:
@@ -425,7 +468,7 @@ class GuardedWebSocket(WatchedWrites, WebSocketsSansIOProtocol):
         with suppress(OSError, NotImplementedError):  # reset by the peer and not noticed yet; TLS
             self.transport.write_eof()
         self.handshake_complete = self.close_sent = self.disconnected = True
-        self._unparsed = _NOTHING
+        self._unparsed, self._large = _NOTHING, None
         self.writable.set()
         if self.read_paused:
             self._resume_reading()

@@ -7,14 +7,17 @@ import tracemalloc
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
+from websockets.frames import apply_mask
 
-from app.runtime import guarded_websocket
+from app.runtime import guarded_websocket, large_frame
 from app.runtime.guarded_websocket import EXTENSION, FREE_FRAGMENTS, LEAST_FRAGMENT, MAX_CONTROL_FRAMES
+from app.runtime.large_frame import LARGE_BYTES, LargeFrame
 from app.runtime.server import SocketLimits
 from tests.live_server import LiveServer, live_server
 from tests.runtime.loop import PRODUCT, both_loops
@@ -39,7 +42,7 @@ def _short_linger(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def limits_for(path: str) -> SocketLimits:
-    return SocketLimits(LARGE if path == "/large" else LIMIT, SOON if path == "/soon" else 30.0)
+    return SocketLimits(LARGE if path.startswith("/large") else LIMIT, SOON if path.endswith("/soon") else 30.0)
 
 
 Conversation = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -119,6 +122,116 @@ async def test_each_path_has_its_own_limit() -> None:
         assert await client.read_frame() == (BINARY, b"x" * (LIMIT + 1))
         await client.send(header(BINARY, LARGE + 1))
         assert (await client.read_close())[0] == 1009
+
+
+# Frames of megabytes
+
+MANY = LARGE_BYTES + 12_345
+MASK = b"\x01\x80\xfe\x37"
+
+
+def large(opcode: int, payload: bytes, mask: bytes = MASK) -> bytes:
+    """Return a frame whose mask does something."""
+    head = header(opcode, len(payload))
+    return head[:-4] + mask + apply_mask(payload, mask)
+
+
+def some(size: int) -> bytes:
+    return (bytes(range(1, 128)) * (size // 127 + 1))[:size]
+
+
+class Spied(LargeFrame):
+    """Counts the frames that go past the parser."""
+
+    begun = 0
+
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        Spied.begun += 1
+
+
+@pytest.fixture
+def spied(monkeypatch: pytest.MonkeyPatch) -> type[Spied]:
+    monkeypatch.setattr(Spied, "begun", 0)
+    monkeypatch.setattr(large_frame, "LargeFrame", Spied)
+    return Spied
+
+
+@both_loops
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("cuts", [(), (14,), (15, 16, 17, 100_001), (MANY + 13,), (MANY + 14,)])
+async def test_frame_of_megabytes_comes_as_it_was_sent(opcode: int, cuts: tuple[int, ...], spied: type[Spied]) -> None:
+    payload = some(MANY)
+    data = large(opcode, payload) + frame(BINARY, b"next") + frame(PING, b"?")
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large")
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for begin, end in pairwise((0, *cuts, len(data))):
+            await client.send(data[begin:end])
+            await anyio.sleep(0.01)  # so that it is likely to come by itself; it is right in any case
+        received = [await client.read_frame() for _ in range(3)]
+        assert sorted(received) == sorted([(opcode, payload), (BINARY, b"next"), (PONG, b"?")])
+        assert received.index((opcode, payload)) < received.index((BINARY, b"next"))
+        await client.send(large(opcode, payload[::-1]))
+        assert await client.read_frame() == (opcode, payload[::-1])
+    assert spied.begun >= 1
+
+
+async def test_text_of_megabytes_may_come_as_bytes() -> None:
+    came: list[Message] = []
+
+    async def converse(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["extensions"][EXTENSION]["take_text_as_bytes"]()
+        for _ in range(3):
+            came.append(await receive())
+            await send({"type": "websocket.send", "text": "came"})
+
+    payload = "ä".encode() * (MANY // 2)
+    async with serve(App(converse)) as live, wire(live.port) as client:
+        await client.open("/large")
+        for data in (large(TEXT, payload), frame(TEXT, b"short"), large(BINARY, payload)):
+            await client.send(data)
+            assert await client.read_frame() == (TEXT, b"came")
+    assert [message.get("bytes") for message in came] == [payload, None, payload]
+    assert came[1]["text"] == "short"
+
+
+async def test_text_of_megabytes_that_is_none_ends_the_connection() -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(large(TEXT, b"\xff" * MANY))
+        assert (await client.read_close())[0] == 1007
+        await live.emptied()
+
+
+async def test_frame_of_megabytes_has_one_deadline() -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open("/large/soon")
+        await client.send(large(BINARY, some(MANY))[:100_000])
+        assert await client.read_close() == (1008, f"message not complete within {SOON:g} s")
+        await client.send(bytes(100_000))
+        await client.read_to_end()
+        await live.emptied()
+    assert app.endings[0]["code"] == 1008
+
+
+async def test_client_that_leaves_in_a_frame_of_megabytes_is_forgotten() -> None:
+    app = App()
+    async with serve(app) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(large(BINARY, some(MANY))[:-1])
+        client.reset()
+        await live.emptied()
+    assert app.endings[0]["type"] == "websocket.disconnect"
+
+
+async def test_fragments_of_megabytes_are_the_parser_s(spied: type[Spied]) -> None:
+    async with serve(App()) as live, wire(live.port) as client:
+        await client.open("/large")
+        await client.send(frame(BINARY, some(MANY), fin=False) + frame(CONT, b"end"))
+        assert await client.read_frame() == (BINARY, some(MANY) + b"end")
+    assert spied.begun == 0
 
 
 async def _take_all(scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, WebSocket
 
-from app.api.admission import abort_of, admit
+from app.api.admission import abort_of, admit, take_text_as_bytes
 from app.api.lipsync.conversation import Conversation
 from app.api.lipsync.intake import Intake
 from app.api.lipsync.limits import LipsyncLimits
@@ -25,6 +25,7 @@ def router(atelier: Atelier, workers: Workers, gate: Gate, limits: LipsyncLimits
             return
         with connection:
             await socket.accept()
+            take_text_as_bytes(socket)
             conversation = Conversation(atelier, intake, workers, socket, limits, abort=abort_of(socket))
             connection.session = conversation.session
             await conversation.run()
