@@ -15,6 +15,8 @@ import numpy.typing as npt
 from app.fingerprint.kernel import kernel
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+Places: TypeAlias = tuple[np.uint64, np.uint64, np.uint64, np.uint64]
+"""In arrays. Unsigned, so that none is counted from the end: a kernel takes half as long then."""
 
 LANES = 8
 """Frames that are looked at together, or a multiple."""
@@ -50,28 +52,23 @@ def powers(samples: Floats, hop: int, count: int, tables: Tables, first_bin: int
     lanes, half = out.shape[1], len(tables.window) // 2
     re, im = np.zeros(half * lanes, np.float32), np.zeros(half * lanes, np.float32)
     for number in range(half):
-        here = number * lanes
-        _load(samples[2 * number :], hop, tables.window[2 * number], re[here : here + count])
-        _load(samples[2 * number + 1 :], hop, tables.window[2 * number + 1], im[here : here + count])
+        places = np.uint64(2 * number), np.uint64(hop), np.uint64(number * lanes), np.uint64(count)
+        _load(samples, places, tables.window[2 * number], tables.window[2 * number + 1], re, im)
     re, im = _transformed(re, im, lanes, tables.cosines, tables.sines)
+    flat = out.reshape(-1)
     for i in range(len(out)):
-        one, other = (first_bin + i) * lanes, (half - first_bin - i) * lanes
-        _power(
-            re[one : one + lanes],
-            im[one : one + lanes],
-            re[other : other + lanes],
-            im[other : other + lanes],
-            tables.half_cosines[first_bin + i],
-            tables.half_sines[first_bin + i],
-            np.float32(quietest),
-            out[i],
-        )
+        bin = first_bin + i
+        places = np.uint64(bin * lanes), np.uint64((half - bin) * lanes), np.uint64(i * lanes), np.uint64(lanes)
+        _power(re, im, places, tables.half_cosines[bin], tables.half_sines[bin], np.float32(quietest), flat)
 
 
 @kernel
-def _load(samples: Floats, hop: int, weight: np.float32, row: Floats) -> None:
-    for lane in range(len(row)):
-        row[lane] = samples[lane * hop] * weight
+def _load(samples: Floats, places: Places, even: np.float32, odd: np.float32, re: Floats, im: Floats) -> None:
+    """Put two samples of each frame beside those of the others: a `hop` apart, from the first on, to a place."""
+    first, hop, to, count = places
+    for lane in range(count):
+        re[to + lane] = samples[first + lane * hop] * even
+        im[to + lane] = samples[first + lane * hop + np.uint64(1)] * odd
 
 
 @kernel
@@ -104,7 +101,7 @@ def _turn(
     im: Floats,
     to_re: Floats,
     to_im: Floats,
-    places: tuple[np.uint64, np.uint64, np.uint64, np.uint64],
+    places: Places,
     cosines: tuple[np.float32, np.float32, np.float32],
     sines: tuple[np.float32, np.float32, np.float32],
 ) -> None:
@@ -115,7 +112,7 @@ def _turn(
         im: of the same.
         to_re: of a run apart.
         to_im: of the same.
-        places: first of these, a quarter, first of those, a run. Unsigned, so that none is counted from the end.
+        places: first of these, a quarter, first of those, a run.
         cosines: of the second to the fourth.
         sines: of the same.
     """
@@ -138,18 +135,13 @@ def _turn(
 
 @kernel
 def _power(
-    one_re: Floats,
-    one_im: Floats,
-    other_re: Floats,
-    other_im: Floats,
-    cosine: np.float32,
-    sine: np.float32,
-    quietest: np.float32,
-    out: Floats,
+    re: Floats, im: Floats, places: Places, cosine: np.float32, sine: np.float32, quietest: np.float32, out: Floats
 ) -> None:
     """Take the two real transforms apart that were made as one, and write the power of their sum."""
-    for i in range(len(out)):
-        even_re, even_im = one_re[i] + other_re[i], one_im[i] - other_im[i]
-        odd_re, odd_im = one_im[i] + other_im[i], other_re[i] - one_re[i]
-        re, im = even_re + odd_re * cosine - odd_im * sine, even_im + odd_re * sine + odd_im * cosine
-        out[i] = (re * re + im * im) * np.float32(0.25) + quietest
+    one, other, to, lanes = places
+    for lane in range(lanes):
+        a, b = one + lane, other + lane
+        even_re, even_im = re[a] + re[b], im[a] - im[b]
+        odd_re, odd_im = im[a] + im[b], re[b] - re[a]
+        x, y = even_re + odd_re * cosine - odd_im * sine, even_im + odd_re * sine + odd_im * cosine
+        out[to + lane] = (x * x + y * y) * np.float32(0.25) + quietest

@@ -10,6 +10,7 @@ Rules of this file:
 5. Turns become due in no task of anybody's, where anyio does not work: see `app.runtime.session`.
 """
 
+import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -115,7 +116,9 @@ class Hearings:
         if not self._others or self._home.streams < AT_HOME:
             lane, is_held = self._home, lambda: not self._begun.is_set()
         else:
-            other = min(self._others, key=lambda other: other.lane.streams)
+            # by chance where as many are, for streams that come by turns may be of two kinds
+            shuffled = random.sample(self._others, len(self._others))
+            other = min(shuffled, key=lambda other: other.lane.streams)
             lane, is_held = other.lane, lambda: not other.is_ready
         lane.streams += 1
         if 2 * self._home.streams >= AT_HOME:

@@ -7,7 +7,8 @@ Rules of this file:
    beginning of the window; it is suspected if anything speaks for it.
 3. While a track certainly plays it is followed, and others are looked for now and then only. As soon as a hop does not
    speak for it, they are looked for in the same hop, and in the one before.
-4. While none does, one other speed a hop is supposed, or one suspect is looked at at other tempos.
+4. While none does, one other speed a hop is supposed, or one suspect is looked at at other tempos; after a round of all
+   speeds that found nothing, only every other hop.
 5. A track that plays is aligned anew every 2 s: no two clocks are the same, and of its tempo a few seconds tell little.
 """
 
@@ -18,12 +19,14 @@ import numpy as np
 from app.fingerprint.alignment import aligned, turned
 from app.fingerprint.ballot_box import BallotBox
 from app.fingerprint.fit import best_of
+from app.fingerprint.kernel import kernel
 from app.fingerprint.landmarks import probes
 from app.fingerprint.listener import Heard, Listener
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.placement import Placement, Rows
 from app.fingerprint.readings import NEW, Edges
 from app.fingerprint.reel import MOST_FRAMES, Place
+from app.fingerprint.search import SPEEDS
 from app.fingerprint.spectrum import FRAMES_PER_SECOND
 from app.fingerprint.suppositions import Suppositions, other_tempos
 from app.fingerprint.suspect import Suspect
@@ -46,6 +49,8 @@ SETTLED: Final = 20.0 / FRAMES_PER_SECOND
 """Odds of a frame of one hop from which on others are looked for only now and then."""
 PATIENCE: Final = 4
 """Hops after which they are, in any case."""
+ROUND_HOPS: Final = 2 * len(SPEEDS)
+"""In which all speeds are supposed."""
 LEAST_FRAMES: Final = round(2 * FRAMES_PER_SECOND)
 """That are heard before other speeds and tempos are looked at: less tells nothing of them."""
 ALIGNED: Final = round(2 * FRAMES_PER_SECOND)
@@ -76,8 +81,8 @@ class Pursuit:
         """In which none were."""
         self._divided: Edges = np.zeros(1, np.int64)
         self._suppositions = Suppositions()
-        self._supposes = False
-        """Whether a speed was supposed in the last hop that could, or a suspect was looked at."""
+        self._unknown_hops = 0
+        """In which speeds could be supposed, since anything was certain."""
 
     def hear(self, listener: Listener, view: View) -> None:
         """Take in what a listener has heard since the last time."""
@@ -151,10 +156,18 @@ class Pursuit:
     def _suppose(self, listener: Listener, view: View, end: int) -> None:
         """Look at a suspect at other tempos, or for tracks at another speed, by turns."""
         heard = listener.heard
-        if len(heard.levels) < LEAST_FRAMES or any(suspect.is_certain for suspect in self.suspects):
+        if any(suspect.is_certain for suspect in self.suspects):
+            self._unknown_hops = 0
             return
-        self._supposes = not self._supposes
-        if self._supposes:
+        if len(heard.levels) < LEAST_FRAMES:
+            return
+        self._unknown_hops += 1
+        way = self._unknown_hops
+        if way > ROUND_HOPS:
+            if way % 2:
+                return
+            way //= 2
+        if way % 2:
             for rows in self._suppositions.next(listener, view):
                 self._look_into(rows, listener, view, end)
         elif promising := [suspect for suspect in self.suspects if suspect.worth > LOOKED_AT]:
@@ -236,10 +249,19 @@ def _followed(suspect: Suspect, heard: Heard, view: View) -> Placement:
 
 def _peaks(view: View, track: Place, rows: Rows, first: int, end: int) -> Peaks:
     """Return the peaks of a track that frames of the stream cover at any of some placements, and some beyond."""
-    start, behind = rows[:, 0] + first * rows[:, 1], rows[:, 0] + end * rows[:, 1]
-    return view.peaks_of(track, int(start.min()) - MARGIN - NEW, int(behind.max()) + MARGIN)
+    return view.peaks_of(track, *_span(rows, first, end))
 
 
 def _peaks_at(view: View, track: Place, at: Placement, first: int, end: int) -> Peaks:
     start, behind = at.place + first * at.tempo, at.place + end * at.tempo
     return view.peaks_of(track, int(start) - MARGIN - NEW, int(behind) + MARGIN)
+
+
+@kernel
+def _span(rows: Rows, first: int, end: int) -> tuple[int, int]:
+    """Return where frames of the stream begin and end at any of some placements, and some beyond."""
+    start, behind = rows[0, 0] + first * rows[0, 1], rows[0, 0] + end * rows[0, 1]
+    for i in range(1, len(rows)):
+        start = min(start, rows[i, 0] + first * rows[i, 1])
+        behind = max(behind, rows[i, 0] + end * rows[i, 1])
+    return int(start) - MARGIN - NEW, int(behind) + MARGIN
