@@ -10,6 +10,7 @@ from app.lipsync.atelier import Atelier
 from app.lipsync.engines import engines_of
 from app.lipsync.finder import Finder
 from app.lipsync.late_finder import LateFinder
+from app.lipsync.model_file import missing
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import Limits, Renderer
 from app.runtime.queue import WaitingLine
@@ -52,4 +53,5 @@ def build_atelier(settings: Settings, synthesizer: Synthesizer, workers: Workers
         workers,
         timeout=settings.lipsync_timeout_seconds,
         on_end=figures.ended,
+        faces_trouble=partial(missing, settings.models_dir / FACES),
     )

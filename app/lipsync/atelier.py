@@ -137,6 +137,7 @@ class Atelier:
         workers: has the pools `codec` and `portraits`.
         timeout: seconds from a commission with a script to its video; without one the renderer's own counts.
         on_end: is told how every commission ended.
+        faces_trouble: tells why faces are only found roughly, None if they are not; may look for files.
         clock: seconds, monotonic.
     """
 
@@ -150,10 +151,12 @@ class Atelier:
         *,
         timeout: float,
         on_end: Callable[[Ended], None] = lambda ended: None,
+        faces_trouble: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.renderer = renderer
         self.album = album
+        self.faces_trouble = faces_trouble
         self._portraits = portraits
         self._speaker = speaker
         self._workers = workers

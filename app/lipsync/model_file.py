@@ -18,6 +18,14 @@ CHECKSUMS = {
 """SHA-256 of the files in mediapipe 0.10.14."""
 
 
+def missing(folder: Path) -> str | None:
+    """Tell why faces will only be found roughly, as far as files show that are not read; None: they will not."""
+    names = [name for name in CHECKSUMS if not (folder / name).is_file()]
+    return (
+        f"{' and '.join(names)} missing, without which mouths are guessed: run scripts/face_models" if names else None
+    )
+
+
 def check(data: bytes, name: str) -> None:
     """Make sure that a file is the one of its name that is known.
 

@@ -38,7 +38,7 @@ def router(atelier: Atelier, workers: Workers, gate: Gate, limits: LipsyncLimits
             "active_connections": len(gate),
             "processing_tasks": atelier.jobs,
             "services_initialized": True,
-            "engines": await workers.run(FILES_POOL, lambda: atelier.engines),
+            **await workers.run(FILES_POOL, lambda: {"engines": atelier.engines, "faces": atelier.faces_trouble()}),
         }
 
     return routes

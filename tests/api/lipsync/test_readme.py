@@ -4,7 +4,9 @@ import pytest
 
 from app.api.lipsync import messages
 from app.api.lipsync.limits import LipsyncLimits
+from app.lipsync.atelier import Outcome
 from app.lipsync.renderer import Limits
+from app.runtime.metrics import Metrics
 
 README = (Path(messages.__file__).parent / "README.md").read_text()
 
@@ -41,3 +43,15 @@ def test_the_bounds_are_told():
     assert f"{messages.MAX_MESSAGE_BYTES // 2**20} MiB" in README
     assert f"{messages.INLINE_CHARACTERS // 2**10} KiB" in README
     assert f"in {Limits().timeout:.0f} s" in README
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_told(outcome):
+    assert f"`{outcome}`" in README
+
+
+def test_every_metric_is_told():
+    names = [family.name for family in Metrics().registry.collect() if family.name.startswith("portrait")]
+    assert len(names) == 7
+    for name in names:
+        assert f"`{name}`" in README or f"`{name}_total`" in README

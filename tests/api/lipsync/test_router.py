@@ -1,15 +1,19 @@
 import base64
+import io
 import sys
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
 import anyio
+import av
 import httpx
 import pytest
 
 from app.api.lipsync.limits import LipsyncLimits
 from tests.api.lipsync.door import Held, door, process
+from tests.eventually import eventually
 from tests.lipsync.performers import Broken, FlatEngine, greys, png, portrait_threads, tone
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +109,41 @@ async def test_two_clients_get_their_own():
     assert [each["frames_processed"] for each in results] == [25, 50]
 
 
+async def test_everybody_gets_the_picture_that_he_sent():
+    async def ask(client, side, by_name):
+        picture = {"image_base64": base64.b64encode(png(width=side, height=side)).decode()}
+        for _ in range(3):
+            await client.send(process(0.4, **picture))
+            _, result = await client.until("result", "error")
+            with av.open(io.BytesIO(base64.b64decode(result["video_base64"]))) as video:
+                assert (video.streams.video[0].width, result["width"]) == (side, side)
+            if by_name:
+                picture = {"image_base64": None, "image_id": result["image_id"]}
+
+    sides = (64, 96, 128, 160)
+    async with door() as live, AsyncExitStack() as stack, anyio.create_task_group() as group:
+        for number, side in enumerate(sides):
+            client = await stack.enter_async_context(live.client())
+            group.start_soon(ask, client, side, number % 2)
+    assert [each.outcome for each in live.ended] == ["done"] * 12
+
+
+async def test_cancel_leaves_the_line():
+    held = Held()
+    async with door(held.engine) as live, live.client() as one, live.client() as two, live.client() as three:
+        for client in (one, two):
+            await client.send(process(1.0))
+        await eventually(lambda: live.renderer.line.running == 2)
+        await three.send(process(1.0))
+        await eventually(lambda: live.renderer.line.waiting == 1)
+        await three.send({"type": "cancel"})
+        assert (await three.until("cancelled", "result", "error"))[1]["type"] == "cancelled"
+        assert (live.renderer.line.running, live.renderer.line.waiting) == (2, 0)
+        held.go_on()
+        for client in (one, two):
+            assert (await client.until("result", "error"))[1]["frames_processed"] == 25
+
+
 @pytest.mark.parametrize(
     ("message", "error_type", "said"),
     [
@@ -193,6 +232,7 @@ async def test_health_tells_how_busy_it_is():
         "processing_tasks": 0,
         "services_initialized": True,
         "engines": {"flat": None, "nota_wav2lip": "nota_wav2lip has no weights"},
+        "faces": None,
     }
     assert busy == idle | {"processing_tasks": 1}
 
