@@ -74,6 +74,8 @@ class Index:
         self._changing = threading.Lock()
         self._merging = threading.Lock()
         self._snapshot: Snapshot | None = None
+        self._left_alone: tuple[int, int] | None = None
+        """The file that was to be removed and could not be."""
         self._generation = 0
         self._view = View.of(Contents.none(), epoch=0)
         self.refresh()
@@ -188,11 +190,14 @@ class Index:
     def drop(self) -> None:
         """Forget everything, and remove the snapshot: only for who applies the catalogue's changes, as `refresh`.
 
-        Raises:
-            OSError: the folder refuses.
+        Where the folder refuses, the file stays, and is not used again by this process.
         """
         with self._changing:
-            self._path.unlink(missing_ok=True)
+            try:
+                self._path.unlink(missing_ok=True)
+            except OSError as error:
+                logger.warning("the index %s cannot be removed, and is left alone: %s", self._path, error)
+                self._left_alone = _identity(self._path)
             self._snapshot = None
             self._generation = 0
             self._view = View.of(Contents.none(), epoch=self._view.epoch + 1)
@@ -221,6 +226,8 @@ class Index:
 
     def _open(self) -> Snapshot | None:
         try:
+            if self._left_alone is not None and self._left_alone == _identity(self._path):
+                return None
             found = open_snapshot(self._path)
         except OSError as error:
             logger.warning("the index %s cannot be read: %s", self._path, error)
@@ -229,6 +236,15 @@ class Index:
 
     def _is_later(self, found: Snapshot) -> bool:
         return self._snapshot is None or found.stamp.generation > self._snapshot.stamp.generation
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what no other file of the name has; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 class _Stopped(Exception):

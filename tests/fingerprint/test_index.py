@@ -118,6 +118,19 @@ def test_a_damaged_snapshot_is_dropped(tmp_path):
     assert not (tmp_path / "index").exists()
 
 
+def test_a_damaged_snapshot_that_cannot_be_removed_is_not_used_again(tmp_path, monkeypatch):
+    index = filled(tmp_path, TRACKS)
+    index.merge()
+    again = Index(tmp_path)
+    monkeypatch.setattr(index_module.Path, "unlink", lambda path, **options: (_ for _ in ()).throw(PermissionError()))
+    again.drop()
+    assert len(again.view().reel) == again.generation == 0
+    assert not again.refresh()
+    monkeypatch.undo()
+    again.add(3, track(3))
+    assert again.merge() and finds(Index(tmp_path).view(), 3)
+
+
 def test_another_process_takes_over_what_was_merged(tmp_path):
     one, other = Index(tmp_path), Index(tmp_path)
     one.add(1, track(1))
