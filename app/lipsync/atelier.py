@@ -96,7 +96,9 @@ class Sitting:
         self.portrayal: Portrayal | None = None
         """What has become of it; None until it is done."""
 
-    async def prepare(self, commission: Commission, album: Album, speaker: Speaker, workers: Workers) -> None:
+    async def prepare(
+        self, commission: Commission, album: Album, portraits: Portraits, speaker: Speaker, workers: Workers
+    ) -> None:
         """Get the picture and the sound."""
         self.image_id = commission.image_id
         if self.image_id is not None:
@@ -105,6 +107,7 @@ class Sitting:
             read_header(self._order.image)
             self.image_id = await workers.run(CODEC_POOL, partial(name_of, self._order.image))
             self.has_new_picture = self.image_id not in album
+            portraits.welcome(self.image_id)
             album.put(self.image_id, self._order.image)
         if commission.script is not None:
             self.spoken = await speaker.speak(commission.script, client=self._client)
@@ -195,7 +198,7 @@ class Atelier:
         sitting = Sitting(self.renderer, commission.order, client)
         try:
             with anyio.move_on_after(None if commission.script is None else self._timeout) as scope:
-                await sitting.prepare(commission, self.album, self._speaker, self._workers)
+                await sitting.prepare(commission, self.album, self._portraits, self._speaker, self._workers)
                 yield sitting
             if scope.cancelled_caught:
                 raise DeadlineExceeded(f"the text was not spoken and drawn within {self._timeout:g} s")
@@ -222,8 +225,10 @@ class Atelier:
             InvalidImage: it cannot be read.
             QueueFull: too many wait.
         """
-        likeness = await self._look(image, client)
-        self.album.put(likeness.image_id, image)
+        name = await self._workers.run(CODEC_POOL, partial(name_of, image))
+        self._portraits.welcome(name)
+        likeness = await self._look(name, image, client)
+        self.album.put(name, image)
         return likeness
 
     async def look(self, image_id: str, *, client: Hashable) -> Likeness:
@@ -233,7 +238,7 @@ class Atelier:
             UnknownPicture: there is none of this name.
             QueueFull: too many wait.
         """
-        return await self._look(self.album.get(image_id), client)
+        return await self._look(image_id, self.album.get(image_id), client)
 
     def forget(self, image_id: str) -> None:
         """Take a picture out of the album, and forget what was made of it.
@@ -245,11 +250,10 @@ class Atelier:
             raise UnknownPicture
         self._portraits.forget(image_id)
 
-    async def _look(self, image: bytes, client: Hashable) -> Likeness:
+    async def _look(self, name: str, image: bytes, client: Hashable) -> Likeness:
         order = Order(audio=b"", image=image, model="")
         async with self.renderer.line.turn(client, patience=self._timeout):
             sitter = await self._workers.run_stoppable(PORTRAIT_POOL, partial(self._portraits.look_at, order))
-        name = await self._workers.run(CODEC_POOL, partial(name_of, image))
         width, height = sitter.size
         return Likeness(name, width, height, len(sitter.faces))
 

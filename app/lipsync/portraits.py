@@ -14,6 +14,8 @@ from app.lipsync.handover import check
 from app.lipsync.picture import Picture, read_picture
 from app.lipsync.shelf import Shelf
 
+FORGOTTEN = 10_000
+"""Pictures of which is remembered that they are to be forgotten."""
 _PICTURES_SHARE = 4
 """What part of the memory is for pictures and faces: one in so many."""
 
@@ -40,6 +42,8 @@ class Posed:
     portrait: Portrait
     face: Face
     key: Hashable
+    digest: str
+    """Of its picture's file."""
 
 
 class Portraits:
@@ -54,6 +58,7 @@ class Portraits:
         self.finder = finder
         self._sitters: Shelf[Sitter] = Shelf(cache_bytes // _PICTURES_SHARE)
         self._posed: Shelf[Portrait] = Shelf(cache_bytes - cache_bytes // _PICTURES_SHARE)
+        self._forgotten: Shelf[bool] = Shelf(FORGOTTEN)
 
     @property
     def kept_bytes(self) -> int:
@@ -76,12 +81,20 @@ class Portraits:
             sitter = Sitter(picture, faces, key)
             size = picture.pixels.nbytes + sum(face.landmarks.nbytes for face in faces)
             self._sitters.put(key, sitter, size)
+            self._drop_if_forgotten(key[0])
         return sitter
 
     def forget(self, digest: str) -> None:
-        """Forget all that was found out about a picture, by the SHA-256 of its file."""
-        self._sitters.drop(lambda key: key[0] == digest)
-        self._posed.drop(lambda key: key[0][0] == digest)
+        """Forget all that was found out about a picture, by the SHA-256 of its file.
+
+        What a job holds that is drawn meanwhile is forgotten when that gives it back.
+        """
+        self._forgotten.put(digest, True, 1)
+        self._drop_if_forgotten(digest)
+
+    def welcome(self, digest: str) -> None:
+        """Note that a picture was sent, perhaps again, so that what is found out about it may be kept."""
+        self._forgotten.take(digest)
 
     def watch(self, order: Order, max_seconds: float, stop: threading.Event) -> Cast:
         """Read the order's film and find the face that is to speak in it. Films are not kept.
@@ -106,8 +119,14 @@ class Portraits:
         face = choose(sitter.faces, order.face)
         key = sitter.key, engine.name, engine.options(order), sitter.faces.index(face)
         portrait = self._posed.take(key) or engine.prepare(sitter.picture, face, order)
-        return Posed(portrait, face, key)
+        return Posed(portrait, face, key, sitter.picture.digest)
 
     def give_back(self, posed: Posed) -> None:
         """Keep a portrait for the next job."""
         self._posed.put(posed.key, posed.portrait, posed.portrait.size)
+        self._drop_if_forgotten(posed.digest)
+
+    def _drop_if_forgotten(self, digest: str) -> None:
+        if self._forgotten.look_up(digest):
+            self._sitters.drop(lambda key: key[0] == digest)
+            self._posed.drop(lambda key: key[0][0] == digest)

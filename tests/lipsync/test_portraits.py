@@ -89,3 +89,23 @@ def test_who_is_stopped_does_not_look_for_faces():
     with pytest.raises(Stopped):
         Portraits(finder, cache_bytes=10**7).look_at(order(), stopped())
     assert finder.looked == 0
+
+
+def test_a_picture_is_forgotten_with_all_that_was_made_of_it():
+    portraits, engine = Portraits(OneFace(), cache_bytes=10**7), FlatEngine()
+    sitter = portraits.look_at(order(), GO_ON)
+    digest = sitter.picture.digest
+    out, kept = (portraits.pose(sitter, engine, order()) for _ in range(2))
+    portraits.give_back(kept)
+    other = portraits.look_at(order(image=png(91)), GO_ON)
+    size = other.picture.pixels.nbytes
+
+    portraits.forget(digest)
+    assert size <= portraits.kept_bytes < 2 * size
+    portraits.give_back(out)
+    portraits.look_at(order(resize_factor=2), GO_ON)
+    assert portraits.kept_bytes < 2 * size
+
+    portraits.welcome(digest)
+    portraits.give_back(out)
+    assert portraits.pose(portraits.look_at(order(), GO_ON), engine, order()).portrait is out.portrait

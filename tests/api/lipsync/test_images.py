@@ -5,7 +5,8 @@ import pytest
 
 from app.api.lipsync.limits import LipsyncLimits
 from app.lipsync.album import name_of
-from tests.api.lipsync.door import door, process
+from tests.api.lipsync.door import Held, door, process
+from tests.eventually import eventually
 from tests.lipsync.performers import greys, png
 
 pytestmark = pytest.mark.anyio
@@ -72,6 +73,21 @@ async def test_an_unknown_name_is_told_and_the_connection_stays(image_id):
         assert (answer.status_code, answer.json()["error_type"]) == (422, "validation_error")
         await socket.send(process(0.2))
         assert (await socket.until("result", "error"))[1]["frames_processed"] == 5
+
+
+async def test_a_picture_that_is_forgotten_while_it_speaks_is_forgotten_then():
+    held = Held()
+    async with door(held.engine) as live, client(live) as http, live.client() as socket:
+        await socket.send(process(1.0))
+        await held.there()
+        assert (await http.delete(f"{PATH}/{name_of(png())}")).status_code == 204
+        held.go_on()
+        assert (await socket.until("result", "error"))[1]["frames_processed"] == 25
+        await eventually(lambda: live.atelier.kept_bytes == 0)
+        assert live.atelier.album.size == 0
+        await socket.send(process(0.2))
+        await socket.until("result", "error")
+        assert live.atelier.kept_bytes > 0
 
 
 async def test_a_picture_goes_when_others_need_the_room():
