@@ -9,7 +9,8 @@ Rules of this file:
    speak for it, they are looked for in the same hop, and in the one before.
 4. While none does, one other speed a hop is supposed, or one suspect is looked at at other tempos; after a round of all
    speeds that found nothing, only every other hop.
-5. A track that plays is aligned anew every 2 s: no two clocks are the same, and of its tempo a few seconds tell little.
+5. A track that plays is aligned anew after 2 s, for no two clocks are the same, and of its tempo a few seconds tell
+   little; each time that it is where it was thought to be, after twice as long, at most 16 s.
 """
 
 from typing import Final
@@ -54,7 +55,11 @@ ROUND_HOPS: Final = 2 * len(SPEEDS)
 LEAST_FRAMES: Final = round(2 * FRAMES_PER_SECOND)
 """That are heard before other speeds and tempos are looked at: less tells nothing of them."""
 ALIGNED: Final = round(2 * FRAMES_PER_SECOND)
-"""Frames after which a suspect that plays is aligned anew."""
+"""Frames after which a suspect that plays is aligned anew, at first."""
+MOST_ALIGNED: Final = 8 * ALIGNED
+"""At the most."""
+SAME_PLACE: Final = 0.5
+"""Frames by which it may be elsewhere then, and is where it was thought to be."""
 ANOTHER_TEMPO: Final = 0.008
 """By which tempos differ that are not the same, measured over a window."""
 CLEARLY: Final = 10.0
@@ -135,8 +140,11 @@ class Pursuit:
     def _follow(self, suspect: Suspect, listener: Listener, view: View, end: int) -> None:
         if end <= suspect.end:
             return
-        if suspect.is_certain and end - suspect.looked >= ALIGNED:
+        if suspect.is_certain and end - suspect.looked >= max(ALIGNED, suspect.trust):
+            before = suspect.reel_frame(end)
             suspect.move(_followed(suspect, listener.heard, view))
+            is_there = abs(suspect.reel_frame(end) - before) < SAME_PLACE and suspect.supposed is None
+            suspect.trust = min(MOST_ALIGNED, 2 * max(ALIGNED, suspect.trust)) if is_there else 0
         placement = suspect.on_reel
         peaks = _peaks_at(view, suspect.track, placement, suspect.end, end)
         edges = np.array([suspect.end, end])

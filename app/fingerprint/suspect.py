@@ -47,6 +47,8 @@ class Suspect:
         self.gain = stretches[-1].gain
         """Of the stream beside the track, in half decibels."""
         self.is_certain = False
+        self.trust = 0
+        """Frames for which it need not be aligned anew."""
         self.supposed: float | None = None
         """Another tempo, which it seemed to have when it was aligned last."""
         self.chance = 0.0
