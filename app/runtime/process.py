@@ -222,9 +222,8 @@ def _start(program: Program) -> subprocess.Popen[bytes]:
     for stream in _streams(popen):
         os.set_blocking(stream.fileno(), False)
     if sys.platform == "linux":
-        for stream in _streams(popen)[:2]:
-            with suppress(OSError):  # beyond the user's quota of pipe pages: smaller reads, nothing worse
-                fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        with suppress(OSError):  # beyond the user's quota of pipe pages: smaller reads, nothing worse
+            fcntl.fcntl(_streams(popen)[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         if program.memory_bytes is not None:
             with suppress(ProcessLookupError):  # it has ended already, as its output will tell
                 resource.prlimit(popen.pid, resource.RLIMIT_AS, (program.memory_bytes, program.memory_bytes))
