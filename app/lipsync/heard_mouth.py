@@ -21,6 +21,11 @@ NET_SHARE: Final = 0.7
 UNSURE: Final = 0.15
 """How far from certain the network may be that lips meet, or that they do not."""
 
+SURE: Final = 0.95
+"""How certain it must be that lips meet, for them to do so a column earlier and later too: 38 ms in all, about a frame.
+Without it a frame in four at the pace of a live chat falls beside the moment. Held where the network is less sure, or
+for longer, lips agree less with what is said: correlation falls below 0.7."""
+
 _SMOOTH: NDArray[np.float64] = np.hanning(7)[1:-1] / np.hanning(7).sum()
 """Over 62 ms."""
 _KEPT = 6
@@ -41,6 +46,7 @@ class HeardMouth:
         self._mel = MelStream()
         self._net, self._signal = MouthNet(), MouthSignal()
         self._told = np.empty((0, 4), np.float32)
+        self._near = _Window(1)
         self._gate = _Window(2 * _KEPT)
         self._smoother = _Window(len(_SMOOTH) // 2 if smooth else 0)
         self._sampler = _Sampler(fps)
@@ -69,6 +75,7 @@ class HeardMouth:
         heard = self._net.push(mel)
         if last:
             heard = np.concatenate((heard, self._net.finish()))
+        heard = _held(self._near.push(heard, last=last))
         rows, self._told = _blended(heard, self._told[: len(heard)]), self._told[len(heard) :]
         rows = _gated(self._gate.push(rows, last=last))
         rows = _smoothed(self._smoother.push(rows, last=last), self._smoother.half)
@@ -123,6 +130,15 @@ class _Sampler:
         gone = min(gone, len(self._rows))
         self._rows, self._first = self._rows[gone:].copy(), self._first + gone
         return np.asarray(rows, np.float32)
+
+
+def _held(around: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return what is heard of columns with one before and one after them; lips that surely meet are held."""
+    heard = around[1:-1].copy()
+    if len(heard):
+        near = np.lib.stride_tricks.sliding_window_view(around[:, 3], 3).max(axis=1)
+        heard[:, 3] = np.where(near >= SURE, near, heard[:, 3])
+    return heard
 
 
 def _blended(heard: NDArray[np.float32], told: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -66,6 +66,35 @@ def test_a_moment_of_sound_is_enough(count):
     assert heard(vowel(800, 1200)[:count], 3).shape == (3, 3)
 
 
+class Told:
+    """In the place of the network: an open mouth whose lips meet in one column."""
+
+    def __init__(self, meets: int, certainty: float) -> None:
+        self.column, self.meets, self.certainty = 0, meets, certainty
+
+    def push(self, mel: np.ndarray) -> np.ndarray:
+        rows = np.tile(np.float32([1, 0, 0, 0]), (len(mel), 1))
+        if self.column <= self.meets < self.column + len(mel):
+            rows[self.meets - self.column, 3] = self.certainty
+        self.column += len(mel)
+        return rows
+
+    def finish(self) -> np.ndarray:
+        return np.empty((0, 4), np.float32)
+
+
+@pytest.mark.parametrize(("certainty", "least", "most"), [(0.97, 10, 16), (0.9, 0, 4), (0.5, 0, 0)])
+def test_lips_that_surely_meet_are_held_so_that_a_frame_shows_it(certainty, least, most):
+    seen = 0
+    for meets in range(60, 76):
+        mouth = HeardMouth(SAMPLE_RATE, FPS, smooth=False)
+        mouth._net = Told(meets, certainty)
+        sound = vowel(800, 1200, 1.5)
+        rows = np.concatenate((mouth.push(sound[:13_333]), mouth.push(sound[13_333:]), mouth.finish(37)))
+        seen += rows[12:30, OPEN].min() < 0.2
+    assert least <= seen <= most
+
+
 def test_without_samples_there_is_nothing_to_hear():
     with pytest.raises(InvalidAudio, match="no samples"):
         heard(np.empty(0, np.float32), 3)
