@@ -113,6 +113,10 @@ class Sitting:
             self.spoken = await speaker.speak(commission.script, client=self._client)
             self._order = replace(self._order, audio=self.spoken.audio, phonemes=self.spoken.phonemes)
 
+    def close(self) -> None:
+        """Let go of the files; what has become of them is kept, and may be long in being sent."""
+        del self._order
+
     async def render(self, on_progress: OnProgress | None = None) -> Portrayal:
         """Return the whole video; as `Renderer.render`."""
         self.portrayal = await self._renderer.render(self._order, client=self._client, on_progress=on_progress)
@@ -208,6 +212,7 @@ class Atelier:
                 self.album.discard(sitting.image_id)
             raise
         finally:
+            sitting.close()
             portrayal = sitting.portrayal
             self._on_end(
                 Ended(
