@@ -58,8 +58,8 @@ ALIGNED: Final = round(2 * FRAMES_PER_SECOND)
 """Frames after which a suspect that plays is aligned anew, at first."""
 MOST_ALIGNED: Final = 8 * ALIGNED
 """At the most."""
-SAME_PLACE: Final = 0.5
-"""Frames by which it may be elsewhere then, and is where it was thought to be."""
+SAME_PLACE, SAME_TEMPO = 0.5, 0.001
+"""Frames by which it may be elsewhere then, and at another tempo, and is where it was thought to be."""
 ANOTHER_TEMPO: Final = 0.008
 """By which tempos differ that are not the same, measured over a window."""
 CLEARLY: Final = 10.0
@@ -141,9 +141,10 @@ class Pursuit:
         if end <= suspect.end:
             return
         if suspect.is_certain and end - suspect.looked >= max(ALIGNED, suspect.trust):
-            before = suspect.reel_frame(end)
+            before, tempo = suspect.reel_frame(end), suspect.placement.tempo
             suspect.move(_followed(suspect, listener.heard, view))
             is_there = abs(suspect.reel_frame(end) - before) < SAME_PLACE and suspect.supposed is None
+            is_there = is_there and abs(suspect.placement.tempo - tempo) < SAME_TEMPO
             suspect.trust = min(MOST_ALIGNED, 2 * max(ALIGNED, suspect.trust)) if is_there else 0
         placement = suspect.on_reel
         peaks = _peaks_at(view, suspect.track, placement, suspect.end, end)

@@ -9,6 +9,7 @@ from app.audio.pcm import Samples
 from app.audio.resample import Resampler
 from app.fingerprint.certainty import CERTAIN, certainty
 from app.fingerprint.event import Event, Lost, Matched
+from app.fingerprint.halving import Halver
 from app.fingerprint.hit import Hit
 from app.fingerprint.index import Index
 from app.fingerprint.listener import Listener
@@ -49,7 +50,9 @@ class Recognizer:
         self._pushed = 0
         self._heard = 0
         self._waiting: list[Samples] = []
-        self._resampler = Resampler(from_rate=sample_rate, to_rate=SAMPLE_RATE)
+        self._resampler: Halver | Resampler = Halver()
+        if sample_rate != 2 * SAMPLE_RATE:
+            self._resampler = Resampler(from_rate=sample_rate, to_rate=SAMPLE_RATE)
         self._listener = Listener(keep=round(window * FRAMES_PER_SECOND))
         self._pursuit = Pursuit(hop_frames=round(hop * FRAMES_PER_SECOND))
         self._view: View | None = None
@@ -104,22 +107,15 @@ class Recognizer:
         hits: dict[int, Hit] = {}
         self.nearest = 0.0
         for suspect in self._pursuit.suspects:
-            reached = self._certainty(suspect, view)
+            reached = certainty(suspect.worth, suspect.best.peaks, self._catalogue_seconds)
             self.nearest = max(self.nearest, reached)
-            suspect.is_certain = reached >= self._certain and suspect.recent.odds >= PLAYS
+            was_certain, suspect.is_certain = suspect.is_certain, reached >= self._certain
+            suspect.is_certain &= suspect.recent.odds >= PLAYS
+            if suspect.is_certain and not was_certain:
+                suspect.chance = self._pursuit.chance(suspect, self._listener, view)
             if suspect.is_certain:
                 hits.setdefault(suspect.track.track_id, self._hit(suspect))
         return tuple(hits.values())
-
-    def _certainty(self, suspect: Suspect, view: View) -> float:
-        """Judge a suspect; what chance has is only looked up of one that may be certain, and then stays the same."""
-        odds, peaks = suspect.worth, suspect.best.peaks
-        at_most = certainty(odds, 0.0, peaks, self._catalogue_seconds)
-        if at_most < self._certain:
-            return at_most
-        if not suspect.is_certain:
-            suspect.chance = self._pursuit.chance(suspect, self._listener, view)
-        return certainty(odds, suspect.chance, peaks, self._catalogue_seconds)
 
     def _hit(self, suspect: Suspect) -> Hit:
         best = suspect.best

@@ -79,9 +79,10 @@ def _take_in(index: Index, track_id: int, samples: Samples) -> None:
 
 
 def _listen(index: Index, samples: Samples) -> None:
-    recognizer = Recognizer(index, sample_rate=SAMPLE_RATE)
-    for start in range(0, len(samples), SAMPLE_RATE):
-        recognizer.push(samples[start : start + SAMPLE_RATE])
+    recognizer = Recognizer(index, sample_rate=2 * SAMPLE_RATE)
+    twice = np.repeat(samples, 2)
+    for start in range(0, len(twice), SAMPLE_RATE):
+        recognizer.push(twice[start : start + SAMPLE_RATE])
 
 
 def _music(number: int) -> Samples:

@@ -185,7 +185,7 @@ def test_a_track_is_found_at_another_tempo(long_index, tempo):
     late = [(moment, event.hits[0]) for moment, event in found.items() if moment > 6]
     assert len(late) > 35
     for moment, hit in late:
-        assert hit.speed == pytest.approx(tempo, abs=0.01)
+        assert hit.speed == pytest.approx(tempo, abs=0.012)  # of a window of 3 s
         assert hit.end == pytest.approx(moment * tempo, abs=0.05)
 
 
