@@ -107,15 +107,22 @@ class Recognizer:
         hits: dict[int, Hit] = {}
         self.nearest = 0.0
         for suspect in self._pursuit.suspects:
-            reached = certainty(suspect.worth, suspect.best.peaks, self._catalogue_seconds)
+            reached = self._certainty(suspect, view)
             self.nearest = max(self.nearest, reached)
-            was_certain, suspect.is_certain = suspect.is_certain, reached >= self._certain
-            suspect.is_certain &= suspect.recent.odds >= PLAYS
-            if suspect.is_certain and not was_certain:
-                suspect.chance = self._pursuit.chance(suspect, self._listener, view)
+            suspect.is_certain = reached >= self._certain and suspect.recent.odds >= PLAYS
             if suspect.is_certain:
                 hits.setdefault(suspect.track.track_id, self._hit(suspect))
         return tuple(hits.values())
+
+    def _certainty(self, suspect: Suspect, view: View) -> float:
+        """Judge a suspect; what chance has is only looked up of one that may be certain, and then stays the same."""
+        odds, peaks = suspect.worth, suspect.best.peaks
+        at_most = certainty(odds, 0.0, peaks, self._catalogue_seconds)
+        if at_most < self._certain:
+            return at_most
+        if not suspect.is_certain:
+            suspect.chance = self._pursuit.chance(suspect, self._listener, view)
+        return certainty(odds, suspect.chance, peaks, self._catalogue_seconds)
 
     def _hit(self, suspect: Suspect) -> Hit:
         best = suspect.best
