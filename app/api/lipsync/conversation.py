@@ -10,6 +10,7 @@ from uuid import uuid4
 from app.api.lipsync import messages
 from app.api.lipsync.intake import Intake
 from app.api.lipsync.limits import LipsyncLimits
+from app.api.lipsync.process import Process
 from app.errors import ChorusError
 from app.lipsync.atelier import Atelier, Sitting
 from app.lipsync.clip import Opening, Progress
@@ -79,7 +80,7 @@ class Conversation:
 
     def _handle(self, incoming: messages.Request) -> None:
         match incoming:
-            case messages.Process():
+            case Process():
                 self._start(incoming)
             case messages.Ping():
                 self.session.post(messages.encode_pong(self._now()))
@@ -87,7 +88,7 @@ class Conversation:
                 if not self.session.cancel(_JOB):
                     self.session.post(messages.encode_info(messages.NOTHING_TO_CANCEL))
 
-    def _start(self, incoming: messages.Process | str | bytes) -> None:
+    def _start(self, incoming: Process | str | bytes) -> None:
         if self.session.jobs:
             self.session.post(
                 messages.encode_error(
@@ -99,7 +100,7 @@ class Conversation:
             return
         self.session.start(_JOB, partial(self._process, [incoming]))
 
-    async def _process(self, held: list[messages.Process | str | bytes]) -> None:
+    async def _process(self, held: list[Process | str | bytes]) -> None:
         """Draw what is asked for in the one message that is held, which is let go of as soon as it is read."""
         since, job_id = self._clock(), messages.new_job_id()
         self._progress(5, "Reading audio and picture")

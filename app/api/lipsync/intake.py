@@ -9,7 +9,8 @@ import anyio
 
 from app.api.lipsync.form import Form
 from app.api.lipsync.limits import LipsyncLimits
-from app.api.lipsync.messages import INLINE_CHARACTERS, Process
+from app.api.lipsync.messages import INLINE_CHARACTERS
+from app.api.lipsync.process import Process
 from app.api.lipsync.reading import Asked, Reader
 from app.errors import Overloaded
 from app.lipsync.commission import COMMISSION_POOL

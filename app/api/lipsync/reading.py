@@ -8,8 +8,9 @@ from typing import Final
 from app.api.lipsync import messages
 from app.api.lipsync.attachment import Attachment, Enclosed, Encoded
 from app.api.lipsync.limits import LipsyncLimits
-from app.api.lipsync.messages import Process, Undecodable
+from app.api.lipsync.messages import Undecodable
 from app.api.lipsync.outline import Outline, outline
+from app.api.lipsync.process import Process
 from app.errors import InvalidInput, TextTooLong
 from app.lipsync.commission import Commission
 

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from app.api.lipsync import messages
-from app.api.lipsync.messages import Cancel, Ping, Process, Undecodable
+from app.api.lipsync.messages import Cancel, Ping, Undecodable
+from app.api.lipsync.process import Options, Process
 from app.errors import InvalidInput
 from app.lipsync.album import UnknownPicture
 from app.lipsync.clip import Opening, Portrayal, Progress
@@ -38,7 +39,7 @@ def test_the_document_s_options_reach_the_engine():
     assert (order.pads, order.resize_factor, order.smooth) == ((0, 10, 0, 0), 1, True)
 
 
-@pytest.mark.parametrize("options", [None, {}, dict.fromkeys(messages.Options.__struct_fields__)])
+@pytest.mark.parametrize("options", [None, {}, dict.fromkeys(Options.__struct_fields__)])
 def test_what_is_absent_or_null_is_the_default(options):
     order = messages.decode(json.dumps({"type": "process", "options": options})).order()
     assert (order.model, order.pads, order.smooth, order.fps, order.face) == (

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from app.api.lipsync import messages
+from app.api.lipsync import messages, process
 from app.api.lipsync.limits import LipsyncLimits
 from app.lipsync.atelier import Outcome
 from app.lipsync.renderer import Limits
@@ -11,12 +11,12 @@ from app.runtime.metrics import Metrics
 README = (Path(messages.__file__).parent / "README.md").read_text()
 
 
-@pytest.mark.parametrize("option", messages.Options.__struct_fields__)
+@pytest.mark.parametrize("option", process.Options.__struct_fields__)
 def test_every_option_is_told(option):
     assert f"`{option}`" in README
 
 
-@pytest.mark.parametrize("field", messages.Process.__struct_fields__)
+@pytest.mark.parametrize("field", process.Process.__struct_fields__)
 def test_every_field_is_told(field):
     assert f"`{field}`" in README
 
