@@ -6,7 +6,7 @@ Needs the development packages; the networks also need torch (the extra `lipsync
 weights are random, which does not change what they cost. Times are CPU seconds of one thread, the least of several
 rounds; what is compared is measured by turns in the same run. Prints tables in Markdown and, for every figure that has
 a bar, whether it is missed. The part `door` (bench_portraits.py) starts servers and talks to them over real sockets;
-`bending` is bench_warp.py, `networks` and `job` are bench_networks.py.
+`bending` is bench_warp.py, `networks` and `job` are bench_networks.py, `films` is bench_films.py.
 """
 
 import argparse
@@ -114,10 +114,11 @@ PARTS: dict[str, Callable[[int], None]] = {
     "bending": measure_warp,
 }
 if importlib.util.find_spec("torch"):
+    from bench_films import measure_films
     from bench_networks import measure_job, measure_networks
     from bench_portraits import measure_door
 
-    PARTS |= {"networks": measure_networks, "job": measure_job, "door": measure_door}
+    PARTS |= {"networks": measure_networks, "job": measure_job, "films": measure_films, "door": measure_door}
 else:
     print("Without torch (the extra `lipsync`) the networks are left out.")
 
