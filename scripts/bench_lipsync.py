@@ -9,6 +9,7 @@ a bar, whether it is missed. The part `door` (bench_portraits.py) starts servers
 `bending` is bench_warp.py, `networks` and `job` are bench_networks.py, `films` is bench_films.py.
 """
 
+import lipsync_material  # noqa: F401 # isort: skip  # before NumPy, whose threads it stops
 import argparse
 import importlib.util
 import io

@@ -105,7 +105,8 @@ class _Skin:
 
     def draw(self, out: Frame, pose: Pose, sway: NDArray[np.float32] | None, lids: list[tuple[Rect, Field]]) -> None:
         motion = self._motion.back(sway) if self._motion and sway is not None else None
-        places = self._grid.drawn_out(2 * self._fields.whole(pose, motion), self.rect) + self._places
+        places = self._grid.drawn_out(2 * self._fields.whole(pose, motion), self.rect)
+        places += self._places
         for lid, back in lids:
             part = places[_within(lid, self.rect)]
             moved = (part - self._places[_within(lid, self.rect)]) / 2
@@ -142,9 +143,9 @@ class _Mouth:
             return
         motion = self._motion.back(sway) if self._motion and sway is not None else None
         lowered = self._fields.lower(pose, motion)
-        below = self._drawn_out(2 * lowered) + self._places
-        above = self._drawn_out(2 * self._fields.upper(pose, motion)) + self._places
-        between_lips = self._drawn_out(2 * self._fields.inside(pose, motion)) + self._places
+        below = self._placed(lowered)
+        above = self._placed(self._fields.upper(pose, motion))
+        between_lips = self._placed(self._fields.inside(pose, motion))
         seen = self._drawn_out(np.clip(self._fields.gap(pose, lowered) / OPEN_PIXELS, 0, 1))
         lower, upper = taken(self._layers.lower, below), taken(self._layers.upper, above)
         tongue, teeth = taken(self._layers.tongue, below), taken(self._layers.teeth, between_lips)
@@ -155,6 +156,12 @@ class _Mouth:
         part = out[self._rect]
         mouth = np.asarray(cv2.cvtColor(mouth, cv2.COLOR_BGRA2BGR), np.uint8)
         part[:] = _laid_over(np.ascontiguousarray(part), mouth, self._share * np.float32(min(changed, 1.0)))
+
+    def _placed(self, back: Field) -> Field:
+        """Return where in the doubled layers each pixel is taken from."""
+        places = self._drawn_out(2 * back)
+        places += self._places
+        return places
 
     def _drawn_out(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return self._grid.drawn_out(values[self._nodes], self._rect)
