@@ -224,7 +224,7 @@ async def test_who_hangs_beyond_its_time_is_ended():
 async def test_a_portrait_that_cannot_be_ready_in_time_is_refused_with_the_numbers():
     speeds = Speeds()
     speeds.learn("flat", pixels=64 * 64, frames=100, seconds=10.0)
-    studio = Studio(speeds=speeds, limits=Limits(timeout=200.0))
+    studio = Studio(speeds=speeds, limits=Limits(timeout=200.0), clock=Clock())
 
     with pytest.raises(DeadlineExceeded, match=r"2500 frames .* 250 s here \(10 frames/s\); 200 s"):
         await studio.renderer.render(order(100.0), client="a")
