@@ -38,7 +38,7 @@ from app.fingerprint.verification import weights_of  # noqa: E402
 SECONDS = (1.0, 2.0, 3.0, 5.0)
 USUAL, AGAIN = BELOWS * OFFS * COLUMNS, AGAINS * BELOWS * COLUMNS
 """Weights of either table."""
-MOST_WRONG = 25
+MOST_WRONG = 100
 """Places of a query that are no examples beyond: those with most votes are."""
 NEAR = 3
 """Frames within which a place is the right one."""
