@@ -44,9 +44,9 @@ NEAR = 3
 """Frames within which a place is the right one."""
 OTHER_SPEEDS = ("speed", "tempo", "pitch")
 """Beginnings of the conditions under which no place is right as it is."""
-RIDGE = 1e-3
+RIDGE = 3e-3
 """Times the square of a weight, beside the mean loss."""
-SMOOTHNESS = 1e-2
+SMOOTHNESS = 3e-2
 """Times the square of the difference between the weights of neighbouring columns, beside the mean loss."""
 RIGHT_SHARE = 0.25
 """Of the loss, that right places have together."""
