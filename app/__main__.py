@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+import app.blas  # noqa: F401 before NumPy
 from app.cli import ingest, tracks, users
 from app.errors import ChorusError
 from app.main import create_app, socket_limits
