@@ -10,11 +10,11 @@ from lipsync_material import FPS, ROOT, Bgr, least_seconds, portrait
 
 from app.lipsync.clip import Order
 from app.lipsync.encode import VideoForm, WholeVideo
-from app.lipsync.film import Film, FilmReader
-from app.lipsync.film_faces import Follower, cast
-from app.lipsync.film_performance import FilmPerformance
-from app.lipsync.film_player import numbers
-from app.lipsync.finder import Finder
+from app.lipsync.faces.finder import Finder
+from app.lipsync.film.faces import Follower, cast
+from app.lipsync.film.film import Film, FilmReader
+from app.lipsync.film.performance import FilmPerformance
+from app.lipsync.film.player import numbers
 from app.lipsync.generator import load
 from app.lipsync.handover import GO_ON
 from app.lipsync.mel import SAMPLE_RATE

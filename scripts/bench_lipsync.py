@@ -26,8 +26,8 @@ from lipsync_material import FIRST_ROW, FPS, Bgr, judged, least_seconds, mouths,
 from app.lipsync.compose import StillComposer
 from app.lipsync.encode import StreamedVideo, VideoForm, WholeVideo
 from app.lipsync.mel import SAMPLE_RATE, mel_spectrum
-from app.lipsync.mouth_track import track
-from app.lipsync.phonemes import TimedPhoneme
+from app.lipsync.mouth.mouth_track import track
+from app.lipsync.mouth.phonemes import TimedPhoneme
 
 SIDES = (512, 1024)
 ENCODE_BARS = {512: 350.0, 1024: 100.0}

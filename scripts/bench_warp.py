@@ -6,9 +6,9 @@ Needs the face models (scripts/face_models).
 import numpy as np
 from lipsync_material import FPS, ROOT, judged, least_seconds, portrait
 
-from app.lipsync.finder import Finder
+from app.lipsync.faces.finder import Finder
 from app.lipsync.picture import Picture
-from app.lipsync.warp import WarpPortrait
+from app.lipsync.warp.warp import WarpPortrait
 
 BARS = {512: 350.0, 1024: 110.0}
 """Frames per second of a core."""

@@ -17,7 +17,7 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from skimage import data  # noqa: E402
 
-from app.lipsync.finder import Finder  # noqa: E402
+from app.lipsync.faces.finder import Finder  # noqa: E402
 from app.lipsync.mel import SAMPLE_RATE  # noqa: E402
 from app.lipsync.picture import Picture  # noqa: E402
 

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.lipsync.crop import Levels
-from app.lipsync.face import Face
-from app.lipsync.finder import Finder
-from app.lipsync.mesh import MARGIN, Mesh, around
-from app.lipsync.phonemes import TimedPhoneme
+from app.lipsync.faces.face import Face
+from app.lipsync.faces.finder import Finder
+from app.lipsync.faces.mesh import MARGIN, Mesh, around
+from app.lipsync.mouth.phonemes import TimedPhoneme
 from app.lipsync.picture import Picture
 
 LAGS = np.arange(-400, 401, 20)

@@ -11,8 +11,8 @@ import numpy as np
 from skimage import data
 
 from app.lipsync.crop import Levels
-from app.lipsync.detector import Detector
-from app.lipsync.mesh import Mesh, around
+from app.lipsync.faces.detector import Detector
+from app.lipsync.faces.mesh import Mesh, around
 
 FACES = 100  # the first half of the set; the other is of things that are none
 ENLARGED, MARGIN = 200, 60  # pixels

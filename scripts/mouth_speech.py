@@ -1,6 +1,6 @@
 """Speech of the embedded voice for the mouth network: spoken on the spot, spoiled as recordings are, and labelled.
 
-The labels are the mouth that `app.lipsync.phonemes` makes of the phonemes' own times.
+The labels are the mouth that `app.lipsync.mouth.phonemes` makes of the phonemes' own times.
 """
 
 import sys
@@ -19,7 +19,7 @@ from mouth_sentences import EXAMINED, EXAMINED_VARIANTS, SENTENCES, VARIANTS  # 
 from app.audio.pcm import from_bytes, to_float32  # noqa: E402
 from app.audio.resample import resample  # noqa: E402
 from app.lipsync.mel import COLUMNS_PER_SECOND, HOP, SAMPLE_RATE, mel_spectrum  # noqa: E402
-from app.lipsync.phonemes import SpokenMouth, TimedPhoneme  # noqa: E402
+from app.lipsync.mouth.phonemes import SpokenMouth, TimedPhoneme  # noqa: E402
 from app.tts.backends.espeak import Espeak  # noqa: E402
 from app.tts.speech import MarkKind, Utterance  # noqa: E402
 

@@ -24,12 +24,12 @@ from mouth_speech import Spoken, speak
 from skimage import data
 
 from app.lipsync.encode import VideoForm, WholeVideo
-from app.lipsync.finder import Finder
+from app.lipsync.faces.finder import Finder
 from app.lipsync.mel import SAMPLE_RATE
-from app.lipsync.mouth_track import track
-from app.lipsync.phonemes import Rows, TimedPhoneme
+from app.lipsync.mouth.mouth_track import track
+from app.lipsync.mouth.phonemes import Rows, TimedPhoneme
 from app.lipsync.picture import Picture, read_picture
-from app.lipsync.warp import WarpPortrait
+from app.lipsync.warp.warp import WarpPortrait
 from app.tts.backends.espeak import Espeak
 
 MODELS = ROOT / "models" / "faces"

@@ -19,7 +19,17 @@ from mouth_speech import ROOT, Array, Example, Spoken, examination, example, les
 from numpy.typing import NDArray
 
 from app.lipsync.mel import BANDS, SILENCE
-from app.lipsync.mouth_net import CHANNELS, CONTEXT, DILATIONS, WIDTH, Layer, activated, convolved, run, side_by_side
+from app.lipsync.mouth.mouth_net import (
+    CHANNELS,
+    CONTEXT,
+    DILATIONS,
+    WIDTH,
+    Layer,
+    activated,
+    convolved,
+    run,
+    side_by_side,
+)
 from app.tts.backends.espeak import Espeak
 
 COLUMNS = 128

@@ -8,9 +8,9 @@ from app.assembly.speaker import SynthesizedSpeaker
 from app.lipsync.album import Album
 from app.lipsync.atelier import Atelier
 from app.lipsync.engines import engines_of
-from app.lipsync.finder import Finder
-from app.lipsync.late_finder import LateFinder
-from app.lipsync.model_file import missing
+from app.lipsync.faces.finder import Finder
+from app.lipsync.faces.late_finder import LateFinder
+from app.lipsync.faces.model_file import missing
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import Limits, Renderer
 from app.runtime.queue import WaitingLine

@@ -3,7 +3,7 @@
 from collections.abc import Hashable
 
 from app.audio.format import Format
-from app.lipsync.phonemes import TimedPhoneme
+from app.lipsync.mouth.phonemes import TimedPhoneme
 from app.lipsync.script import Script, Spoken
 from app.tts.speech import MarkKind, SpeechRequest
 from app.tts.synthesizer import Synthesizer

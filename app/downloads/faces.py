@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app.errors import ChorusError, Corrupt, Unavailable
-from app.lipsync.model_file import DETECTOR, MESH, check
+from app.lipsync.faces.model_file import DETECTOR, MESH, check
 
 WHEEL = "mediapipe==0.10.14"
 PLACES = {

@@ -6,8 +6,8 @@ from typing import Final
 from app.errors import InvalidInput
 from app.lipsync.contour import Blend
 from app.lipsync.encode import CRF, MAX_CRF, MIN_CRF
-from app.lipsync.face import Wanted
-from app.lipsync.phonemes import TimedPhoneme
+from app.lipsync.faces.face import Wanted
+from app.lipsync.mouth.phonemes import TimedPhoneme
 from app.lipsync.picture import MAX_SIDE
 from app.lipsync.placement import DEFAULT_PADS, Pads
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from app.audio.pcm import Samples
 from app.lipsync.clip import Order
-from app.lipsync.face import Face
+from app.lipsync.faces.face import Face
 from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
 from app.lipsync.yuv import Box

@@ -11,7 +11,7 @@ from app.lipsync.generator import load
 from app.lipsync.network_engine import NetworkEngine
 from app.lipsync.networks.registry import PLANS, find_checkpoint
 from app.lipsync.networks.runtime import Precision
-from app.lipsync.warp_engine import WarpEngine
+from app.lipsync.warp.engine import WarpEngine
 
 
 @dataclass(frozen=True, slots=True)

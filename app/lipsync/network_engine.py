@@ -8,9 +8,9 @@ from app.errors import ChorusError, Unavailable
 from app.lipsync.clip import Order
 from app.lipsync.compose import StillComposer
 from app.lipsync.engine import Cues, Drawn, Frame
-from app.lipsync.face import Face, FaceFinder
-from app.lipsync.film_faces import Cast
-from app.lipsync.film_performance import FilmPerformance
+from app.lipsync.faces.face import Face, FaceFinder
+from app.lipsync.film.faces import Cast
+from app.lipsync.film.performance import FilmPerformance
 from app.lipsync.generator import Generator, Prepared
 from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from app.lipsync.clip import Order
 from app.lipsync.engine import Engine, Portrait
-from app.lipsync.face import Face, FaceFinder, choose
-from app.lipsync.film import Film
-from app.lipsync.film_faces import Cast, cast
+from app.lipsync.faces.face import Face, FaceFinder, choose
+from app.lipsync.film.faces import Cast, cast
+from app.lipsync.film.film import Film
 from app.lipsync.handover import check
 from app.lipsync.picture import Picture, read_picture
 from app.lipsync.shelf import Shelf

@@ -4,7 +4,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Protocol
 
-from app.lipsync.phonemes import TimedPhoneme
+from app.lipsync.mouth.phonemes import TimedPhoneme
 
 
 @dataclass(frozen=True, slots=True)

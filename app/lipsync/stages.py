@@ -9,7 +9,7 @@ from app.lipsync.clip import Order
 from app.lipsync.engine import Performance
 from app.lipsync.engines import Engines
 from app.lipsync.errands import Errands
-from app.lipsync.film_faces import Cast
+from app.lipsync.film.faces import Cast
 from app.lipsync.portraits import Portraits, Posed, Sitter
 from app.lipsync.speeds import Speeds
 

@@ -8,8 +8,8 @@ from app.assembly.speech import build_synthesizer
 from app.assembly.speech_figures import SpeechFigures
 from app.audio.decode import decode
 from app.errors import BackendUnavailable, NothingToSpeak, VoiceNotFound
-from app.lipsync.mouth import OPEN
-from app.lipsync.mouth_track import track
+from app.lipsync.mouth.mouth import OPEN
+from app.lipsync.mouth.mouth_track import track
 from app.lipsync.script import Script
 from app.runtime.metrics import Metrics
 from app.runtime.workers import CODEC_POOL, FILES_POOL, Workers

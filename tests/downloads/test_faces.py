@@ -7,7 +7,7 @@ import pytest
 from app.downloads import faces
 from app.downloads.faces import PLACES, fetch_wheel, main
 from app.errors import Unavailable
-from app.lipsync import model_file
+from app.lipsync.faces import model_file
 
 CONTENT = b"a model"
 

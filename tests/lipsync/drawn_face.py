@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.lipsync.face_shape import MEAN_SHAPE
+from app.lipsync.faces.face_shape import MEAN_SHAPE
 
 WIDTH, HEIGHT = 400, 480
 MIDDLE, TALL = (200.0, 230.0), 220.0

@@ -15,7 +15,7 @@ from app.audio.pcm import Samples, to_int16
 from app.errors import ChorusError
 from app.lipsync.clip import Order
 from app.lipsync.engine import AHEAD, Cues, Drawn, Frame
-from app.lipsync.face import Face
+from app.lipsync.faces.face import Face
 from app.lipsync.handover import GO_ON
 from app.lipsync.picture import Picture
 from app.lipsync.yuv import Box

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from skimage import data
 
-from app.lipsync.face import Face, box_of
-from app.lipsync.model_file import CHECKSUMS
+from app.lipsync.faces.face import Face, box_of
+from app.lipsync.faces.model_file import CHECKSUMS
 from app.lipsync.picture import Picture
 
 MODELS = Path(__file__).parents[2] / "models" / "faces"

@@ -10,8 +10,8 @@ from app.lipsync.atelier import Atelier, Ended
 from app.lipsync.clip import Opening
 from app.lipsync.commission import Commission
 from app.lipsync.engines import Engines
+from app.lipsync.mouth.phonemes import TimedPhoneme
 from app.lipsync.network_engine import NetworkEngine
-from app.lipsync.phonemes import TimedPhoneme
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import PORTRAIT_POOL, Limits, Renderer
 from app.lipsync.script import Script, Spoken

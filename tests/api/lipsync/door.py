@@ -21,8 +21,8 @@ from app.lipsync.album import Album
 from app.lipsync.atelier import Atelier, Ended
 from app.lipsync.commission import COMMISSION_POOL
 from app.lipsync.engines import Engines
+from app.lipsync.mouth.phonemes import TimedPhoneme
 from app.lipsync.network_engine import NetworkEngine
-from app.lipsync.phonemes import TimedPhoneme
 from app.lipsync.portraits import Portraits
 from app.lipsync.renderer import PORTRAIT_POOL, Limits, Renderer
 from app.lipsync.script import Script, Spoken

@@ -14,8 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from app.assembly.speaker import SynthesizedSpeaker
-from app.lipsync.mouth import OPEN
-from app.lipsync.phonemes import spoken as mouth_of
+from app.lipsync.mouth.mouth import OPEN
+from app.lipsync.mouth.phonemes import spoken as mouth_of
 from app.lipsync.script import Script
 from app.main import create_app, socket_limits
 from app.settings import Settings
