@@ -9,6 +9,7 @@ from app.fingerprint.fit import best_fit, fits
 from app.fingerprint.listener import listen
 from app.fingerprint.peaks import Peaks
 from app.fingerprint.placement import Placement
+from app.fingerprint.readings import NEW
 from app.fingerprint.spectrum import FRAMES_PER_SECOND, HOP, SAMPLE_RATE
 from app.fingerprint.verification import chance, fitted, stretches, weigh
 from tests.fingerprint.constellations import taken
@@ -81,7 +82,7 @@ def test_frames_may_be_those_of_all_tracks():
 
 
 def test_only_the_peaks_that_are_heard_are_looked_for():
-    there = (TRACK.frames > HERE.place - 3) & (TRACK.frames < HERE.place + CLEAN.end + 3)
+    there = (TRACK.frames > HERE.place - 3 - NEW) & (TRACK.frames < HERE.place + CLEAN.end + 3)
     assert weigh(CLEAN, taken(TRACK, there), HERE) == weigh(CLEAN, TRACK, HERE)
     assert weigh(CLEAN, taken(TRACK, ~there), HERE).peaks == 0
 
