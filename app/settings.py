@@ -192,6 +192,8 @@ class Settings(BaseSettings):
     """Memory for the files of pictures that were sent, so that they can be named instead; 0 keeps none."""
     lipsync_device: str = "auto"
     """Where the portrait networks run: auto, cpu, cuda or cuda:1."""
+    lipsync_faces: Literal["mesh", "face-alignment"] = "mesh"
+    """Who looks for faces: mesh, the models of the set-up; face-alignment, before these, by its package and weights."""
     lipsync_max_connections: Count = 0
     """Connections to /ws/lip-sync, all addresses together."""
     lipsync_max_connections_per_ip: Count = 0

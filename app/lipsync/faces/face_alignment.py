@@ -36,16 +36,20 @@ MESH_NUMBERS = np.array([
 
 
 class FaceAlignmentFinder:
-    """S3FD and FAN-4, on the processor unless `device` says otherwise.
+    """S3FD and FAN-4.
+
+    Args:
+        folder: of the weights.
+        device: as PyTorch calls it; auto: the first GPU, or the processor where there is none.
 
     Raises:
         Unavailable: the package or its weights are missing.
         Corrupt: a file of weights is not what its name says.
     """
 
-    def __init__(self, folder: Path, *, device: str = "cpu") -> None:
-        if find_spec("face_alignment") is None:
-            raise Unavailable("face-alignment is not installed: run `pip install 'chorus-live[face-alignment]'`")
+    def __init__(self, folder: Path, *, device: str = "auto") -> None:
+        if trouble := missing(folder):
+            raise Unavailable(trouble)
         for name in (DETECTOR, POINTS):
             _check(folder / name)
         self._network = _load(folder, device)
@@ -61,19 +65,24 @@ class FaceAlignmentFinder:
         return sorted(faces, key=lambda face: -face.area)
 
 
+def missing(folder: Path) -> str | None:
+    """Tell what it lacks, as far as is seen without reading its files; None: nothing."""
+    if find_spec("face_alignment") is None:
+        return "face-alignment is not installed: run `pip install 'chorus-live[face-alignment]'`"
+    lacking = [name for name in (DETECTOR, POINTS) if not (folder / name).is_file()]
+    return f"there is no {' and no '.join(lacking)}: run `scripts/download_models face-alignment`" if lacking else None
+
+
 def _face(points: NDArray[np.float32], score: float) -> Face:
     landmarks = bent_to(MESH_NUMBERS, points)
     return Face(landmarks, box_of(landmarks), score)
 
 
 def _check(path: Path) -> None:
-    try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError as error:
-        raise Unavailable(f"there is no {path}: run `scripts/download_models face-alignment`") from error
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     expected = path.name.split("-")[1].split(".")[0]
     if not digest.startswith(expected):
-        raise Corrupt(f"{path} is damaged: its sha256 begins with {digest[:10]}, not {expected}")
+        raise Corrupt(f"{path.name} is damaged: its sha256 begins with {digest[:10]}, not {expected}")
 
 
 def _load(folder: Path, device: str) -> Any:
@@ -89,6 +98,8 @@ def _load(folder: Path, device: str) -> Any:
             network.load_state_dict(torch.load(folder / POINTS, map_location=where, weights_only=True))
             return network.to(where, dtype=dtype).eval()
 
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     return Local(
         LandmarksType.TWO_D,
         device=device,

@@ -4,7 +4,7 @@ import pytest
 
 from app.errors import Corrupt, Unavailable
 from app.lipsync.faces import face_alignment
-from app.lipsync.faces.face_alignment import DETECTOR, FaceAlignmentFinder
+from app.lipsync.faces.face_alignment import DETECTOR, POINTS, FaceAlignmentFinder
 
 
 def test_without_the_package_it_says_how_to_install_it(tmp_path, monkeypatch):
@@ -15,13 +15,14 @@ def test_without_the_package_it_says_how_to_install_it(tmp_path, monkeypatch):
 
 def test_without_weights_it_says_which_are_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(face_alignment, "find_spec", lambda _: "there")
-    with pytest.raises(Unavailable, match=f"{DETECTOR}: run `scripts/download_models face-alignment`"):
+    with pytest.raises(Unavailable, match=f"{DETECTOR} and no {POINTS}: run `scripts/download_models face-alignment`"):
         FaceAlignmentFinder(tmp_path)
 
 
 def test_damaged_weights_are_not_loaded(tmp_path, monkeypatch):
     monkeypatch.setattr(face_alignment, "find_spec", lambda _: "there")
-    (tmp_path / DETECTOR).write_bytes(b"<html>")
+    for name in (DETECTOR, POINTS):
+        (tmp_path / name).write_bytes(b"<html>")
     found = hashlib.sha256(b"<html>").hexdigest()[:10]
     with pytest.raises(Corrupt, match=f"begins with {found}, not 619a316812"):
         FaceAlignmentFinder(tmp_path)
