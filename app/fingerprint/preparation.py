@@ -1,7 +1,7 @@
 """Has the kernels of recognition ready before they are needed, and nobody waits for that who does not need them.
 
 Where they were never compiled, as after an installation, a process of its own does that in the background from the
-start of the server on: some 15 s of a core, of which the event loop feels nothing. Loading what it made takes this
+start of the server on: some 30 s of a core, of which the event loop feels nothing. Loading what it made takes this
 process a second or two and some 100 MB, and is done when the first who needs it comes.
 """
 
@@ -74,7 +74,7 @@ class Preparation:
         """Have a process compile them, unless one did; it is killed if this is cancelled."""
         try:
             if not completeness().is_noted:
-                logger.info("recognition is being compiled for this machine, which takes some 15 s of a core")
+                logger.info("recognition is being compiled for this machine, which takes some 30 s of a core")
                 await self._run()
         finally:
             self._compiled.set()  # without it, loading compiles what is missing

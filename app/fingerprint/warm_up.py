@@ -2,7 +2,7 @@
 
     python -m app.fingerprint.warm_up
 
-as a program compiles them for other processes to come, which then only load what it has kept: of 20 s that is 2.
+as a program compiles them for other processes to come, which then only load what it has kept: of 30 s that is 2.
 """
 
 import sys
